@@ -1,0 +1,1 @@
+"""One module a provider, which maps that provider's triggers onto the seam. None imports another."""

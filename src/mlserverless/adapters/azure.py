@@ -1,0 +1,103 @@
+"""Azure Functions (Python v2 programming model): HTTP, Blob Storage.
+
+``http`` and ``blob`` are blueprints that a deployment's ``function_app.py`` registers on its ``FunctionApp``.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import azure.functions as func
+
+from mlserverless.deadline import Deadline
+from mlserverless.serving import Service, acknowledge, serve
+from mlserverless.sinks import LogSink
+from mlserverless.types import Outcome, Request
+from mlserverless.web.app import WebApp
+from mlserverless.web.http import HttpRequest, HttpResponse
+
+HTTP_LIMIT_S = 225.0  # Azure's load balancer gives up on an HTTP answer after 230 s
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+class FunctionHttp:
+    """An HTTP trigger: Azure's request in, Azure's response out."""
+
+    def __init__(self, service: Service) -> None:
+        self._app = WebApp(service)
+
+    def __call__(self, request: func.HttpRequest, invocation_id: str) -> func.HttpResponse:
+        """Answer through the web app."""
+        response = self._app(self.read(request), platform_id=invocation_id, deadline=Deadline(HTTP_LIMIT_S))
+        return self.write(response)
+
+    def read(self, request: func.HttpRequest) -> HttpRequest:
+        """Return the request; its URL is whole, so that path and query are as the caller wrote them."""
+        parts = urlsplit(request.url)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return HttpRequest(request.method, unquote(parts.path) or "/", parts.query, headers, request.get_body())
+
+    def write(self, response: HttpResponse) -> func.HttpResponse:
+        """Return ``response``; with its own Content-Type header Azure adds no charset."""
+        return func.HttpResponse(response.body, status_code=response.status, headers=dict(response.headers))
+
+
+class Blob(NamedTuple):
+    """A blob that Azure delivered: its bytes, its address, the invocation's id."""
+
+    data: bytes
+    uri: str
+    invocation_id: str
+
+
+class BlobCreated:
+    """A blob trigger, which brings the blob's bytes with it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def __call__(self, blob: Blob) -> None:
+        """Answer the blob; an exception makes Azure try again, five times, then write to the poison queue."""
+        serve(self, blob, self._service, Deadline())
+
+    def split(self, event: Blob) -> Sequence[Blob]:
+        """Return the blob itself, the only item."""
+        return [event]
+
+    def decode(self, item: Blob) -> Request:
+        """Return a request for the blob's bytes, under its address."""
+        return Request(item.invocation_id, url=item.uri, image=item.data)
+
+    def reply(self, outcomes: Sequence[Outcome]) -> None:
+        """Acknowledge by returning."""
+        acknowledge(outcomes)
+
+
+# Azure shows what is logged; what is printed is lost there.
+_results = logging.getLogger("mlserverless.results")
+_results.setLevel(logging.INFO)
+service = Service(sink=LogSink(_results.info))
+warm_up = service.warm_up
+_http, _blob = FunctionHttp(service), BlobCreated(service)
+http = func.Blueprint()  # type: ignore[no-untyped-call]  # the package is half typed
+blob = func.Blueprint()  # type: ignore[no-untyped-call]
+
+
+@http.function_name("predict")
+@http.route(route="{*path}", methods=METHODS)
+def predict(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answer HTTP: the wire contract's routes."""
+    return _http(req, context.invocation_id)
+
+
+@blob.function_name("image_created")
+@blob.blob_trigger(
+    arg_name="image",
+    path=os.environ.get("MLSERVERLESS_BLOB_PATH", "images/{name}"),
+    connection=os.environ.get("MLSERVERLESS_BLOB_CONNECTION", "AzureWebJobsStorage"),
+)
+def image_created(image: func.InputStream, context: func.Context) -> None:
+    """Classify a blob that was written to the container."""
+    _blob(Blob(image.read(), image.uri or image.name or "", context.invocation_id))

@@ -1,0 +1,126 @@
+"""Settings: defaults, then a TOML file, then ``MLSERVERLESS_*`` variables, then code.
+
+The file is ``mlserverless.toml``, or ``[tool.mlserverless]`` in ``pyproject.toml``, in the working directory.
+Each setting is declared once, in :class:`Settings`; how its text is read and what it accepts stands
+below, in ``_READERS``. An unknown name or a bad value is a ConfigError that names it and what is accepted.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from mlserverless import readers
+from mlserverless.errors import ConfigError
+
+PREFIX = "MLSERVERLESS_"
+DOCS = "docs/reference/settings.md"
+
+
+class Settings(NamedTuple):
+    """Every setting with its default. Durations are in seconds, sizes in bytes."""
+
+    model: str = "efficientnet-lite0"
+    engine: str = "auto"
+    threads: int = 0
+    concurrency: int = 0
+    top_k: int = 5
+    score_threshold: float = 0.0
+    labels_allow: tuple[str, ...] = ()
+    labels_deny: tuple[str, ...] = ()
+    max_bytes: int = 10_000_000
+    max_pixels: int = 50_000_000
+    download_timeout: float = 10.0
+    max_redirects: int = 3
+    allowed_hosts: tuple[str, ...] = ()
+    allow_private_addresses: bool = False
+    formats: tuple[str, ...] = ("jpeg", "png", "webp")
+    background: str = "white"
+    decode: str = "fast"
+    max_batch: int = 16
+    log_level: str = "info"
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, folder: str = "", **code: Any) -> "Settings":
+        """Return the settings in force: ``code`` over ``environ`` over the TOML file over the defaults.
+
+        Raises ConfigError for an unknown name or a value that is not accepted.
+        """
+        given: dict[str, tuple[str, Any]] = {}
+        for name, value in _from_file(folder).items():
+            given[name] = (f"{name} (in the settings file)", value)
+        for variable, text in (os.environ if environ is None else environ).items():
+            if variable.startswith(PREFIX) and variable not in FOREIGN:
+                given[variable.removeprefix(PREFIX).lower()] = (variable, text)
+        for name, value in code.items():
+            given[name] = (name, value)
+        return cls(**{name: _read(name, where, value) for name, (where, value) in given.items()})
+
+
+_READERS: dict[str, readers.Reader] = {
+    "model": ("a model folder, a .tflite file or the name of a bundled model", readers.text),
+    "engine": readers.one_of("auto", "litert", "litert-python", "tflite-runtime", "tensorflow"),
+    "threads": readers.whole(0, 64),
+    "concurrency": readers.whole(0, 256),
+    "top_k": readers.whole(1, 1000),
+    "score_threshold": readers.number(-1e9, 1e9),
+    "labels_allow": ("labels, with commas between", readers.split),
+    "labels_deny": ("labels, with commas between", readers.split),
+    "max_bytes": readers.whole(1, 1_000_000_000),
+    "max_pixels": readers.whole(1, 1_000_000_000),
+    "download_timeout": readers.number(0.001, 900, " seconds"),
+    "max_redirects": readers.whole(0, 20),
+    "allowed_hosts": (
+        "host names such as images.example.com or *.example.com, with commas between",
+        readers.split,
+    ),
+    "allow_private_addresses": ("true or false", readers.flag),
+    "formats": readers.some_of("jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"),
+    "background": ("white, black, #rrggbb, or drop to ignore transparency", readers.colour),
+    "decode": readers.one_of("fast", "exact"),
+    "max_batch": readers.whole(1, 1000),
+    "log_level": readers.one_of("debug", "info", "warning", "error"),
+}
+
+# Variables with our prefix that are read elsewhere: by the local runtimes, the adapters and the test run.
+FOREIGN = frozenset(PREFIX + name for name in ("AZURE_PYTHON", "BLOB_PATH", "BLOB_CONNECTION", "GATES", "WARM_UP"))
+
+
+def vcpus() -> float:
+    """Return the vCPU share granted to this process: Lambda's by its memory, else the cores it may use.
+
+    Lambda gives one vCPU at 1,769 MB and grows in proportion (AWS Lambda developer guide, "Configure Lambda
+    function memory").
+    """
+    memory = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(float(cores), int(memory) / 1769) if memory.isdigit() else float(cores)
+
+
+def _from_file(folder: str) -> dict[str, Any]:
+    for name, table in (("mlserverless.toml", ()), ("pyproject.toml", ("tool", "mlserverless"))):
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            continue
+        import tomllib  # 5 ms that a function without a settings file does not pay
+
+        try:
+            with open(path, "rb") as file:
+                values: Any = tomllib.load(file)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name} is not valid TOML: {error}.") from error
+        for key in table:
+            values = values.get(key, {})
+        if values:
+            return dict(values)
+    return {}
+
+
+def _read(name: str, where: str, value: Any) -> Any:
+    if name not in _READERS:
+        known = ", ".join(sorted(_READERS))
+        raise ConfigError(f"{where} is not a setting. Settings are: {known}. See {DOCS}.")
+    accepted, reader = _READERS[name]
+    try:
+        return reader(value)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{where} is {value!r}, which is not accepted: give {accepted}. See {DOCS}.") from error

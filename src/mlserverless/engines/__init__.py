@@ -1,0 +1,77 @@
+"""Engines behind one small protocol: a tensor's bytes in, the output tensors' bytes out.
+
+Bytes with a shape and a dtype cross this border, never arrays, so that an engine with a C interface needs no
+numpy. One file an engine; ``select`` picks one by the setting ``engine``.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from mlserverless.errors import ModelUnavailable
+
+ORDER = ("litert", "litert-python", "tflite-runtime", "tensorflow")
+
+
+class Tensor(NamedTuple):
+    """An input or output: real value = ``scale`` × (stored − ``zero_point``); scale 0.0 means not quantised."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float = 0.0
+    zero_point: int = 0
+
+
+class Interpreter(Protocol):
+    """One loaded model with its own buffers. Never to be run by two threads at once."""
+
+    @property
+    def inputs(self) -> Sequence[Tensor]:
+        """The model's inputs, in order."""
+
+    @property
+    def outputs(self) -> Sequence[Tensor]:
+        """The model's outputs, in order."""
+
+    def run(self, data: bytes) -> list[bytes]:
+        """Run the model on its one input (C order, little endian) and return each output's bytes."""
+
+
+class Engine(NamedTuple):
+    """A name and the function that loads a model's bytes with a number of threads."""
+
+    name: str
+    load: Callable[[bytes, int], Interpreter]
+
+
+class EngineMissing(ImportError):
+    """The engine's package, library or symbol is not here. The text says what to install."""
+
+
+def select(name: str) -> Engine:
+    """Return the engine called ``name``, or for ``auto`` the first of ``ORDER`` that is installed.
+
+    Raises ModelUnavailable where it is not, saying what was tried.
+    """
+    tried: list[str] = []
+    for candidate in ORDER if name == "auto" else (name,):
+        try:
+            engine = _find(candidate)
+        except EngineMissing as error:
+            tried.append(f"{candidate}: {error}")
+            continue
+        if tried:
+            logging.getLogger("mlserverless").warning("using the engine %s (%s)", candidate, "; ".join(tried))
+        return engine
+    raise ModelUnavailable(f"No engine can run the model. Tried {'; '.join(tried)}.")
+
+
+def _find(name: str) -> Engine:
+    if name == "litert":
+        from mlserverless.engines import litert
+
+        return litert.engine()
+    from mlserverless.engines import tflite
+
+    return tflite.engine(name)

@@ -1,0 +1,127 @@
+"""LiteRT through its C interface: the default engine, and the reason why the function path imports no numpy.
+
+Where the library or a symbol is missing, :func:`engine` raises EngineMissing and the Python interpreter of the same
+wheel takes over, with the same answers.
+"""
+
+import ctypes as c
+import sys
+import threading
+from importlib.machinery import PathFinder
+from os.path import isfile, join
+from typing import Any
+
+from mlserverless.engines import Engine, EngineMissing, Tensor
+from mlserverless.engines.capi import CPU, DTYPES, PER_TENSOR, READ, WRITE, Quantization, Runtime, TensorType, keep
+
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+
+
+class LiteRtInterpreter:
+    """A compiled model with one managed buffer for each input and output."""
+
+    def __init__(self, runtime: Runtime, model: bytes, threads: int) -> None:
+        self._runtime, self._owned = runtime, list[tuple[str, c.c_void_p]]()
+        self._bytes = model  # the library reads the weights from here for as long as the model lives
+        handle = self._own(
+            "Model", "CreateModelFromBuffer", runtime.environment, c.c_char_p(model), c.c_size_t(len(model))
+        )
+        index = c.c_size_t(runtime.size("GetMainModelSubgraphIndex", handle))
+        graph = runtime.new("GetModelSubgraph", handle, index)
+        options = self._own("Options", "CreateOptions")
+        runtime.call("SetOptionsHardwareAccelerators", options, c.c_int(CPU))
+        self._payload = c.create_string_buffer(f"num_threads = {threads}\n".encode())
+        opaque = runtime.new("CreateOpaqueOptions", c.c_char_p(b"xnnpack"), self._payload, keep)
+        runtime.call("AddOpaqueOptions", options, opaque)
+        self._compiled = self._own("CompiledModel", "CreateCompiledModel", runtime.environment, handle, options)
+        self.inputs, self._inputs = self._buffers(graph, "Input")
+        self.outputs, self._outputs = self._buffers(graph, "Output")
+        self._sizes = [
+            runtime.size("GetTensorBufferPackedSize", c.c_void_p(b)) for b in (*self._inputs, *self._outputs)
+        ]
+
+    def _own(self, kind: str, name: str, *arguments: Any) -> c.c_void_p:
+        handle = self._runtime.new(name, *arguments)
+        self._owned.append((kind, handle))
+        return handle
+
+    def _buffers(self, graph: c.c_void_p, kind: str) -> tuple[tuple[Tensor, ...], Any]:
+        tensors, handles = [], []
+        for i in range(self._runtime.size(f"GetNumSubgraph{kind}s", graph)):
+            tensor = self._runtime.new(f"GetSubgraph{kind}", graph, c.c_size_t(i))
+            described, raw = self._describe(tensor)
+            tensors.append(described)
+            needs = self._runtime.new(
+                f"GetCompiledModel{kind}BufferRequirements", self._compiled, c.c_size_t(0), c.c_size_t(i)
+            )
+            create = "CreateManagedTensorBufferFromRequirements"
+            handles.append(self._own("TensorBuffer", create, self._runtime.environment, c.byref(raw), needs))
+        return tuple(tensors), (c.c_void_p * len(handles))(*(handle.value for handle in handles))
+
+    def _describe(self, tensor: c.c_void_p) -> tuple[Tensor, TensorType]:
+        raw, kind, name, quantization = TensorType(), c.c_int(), c.c_char_p(), Quantization()
+        self._runtime.call("GetRankedTensorType", tensor, c.byref(raw))
+        self._runtime.call("GetTensorName", tensor, c.byref(name))
+        self._runtime.call("GetQuantizationTypeId", tensor, c.byref(kind))
+        if kind.value == PER_TENSOR:
+            self._runtime.call("GetPerTensorQuantization", tensor, c.byref(quantization))
+        shape = tuple(raw.dimensions[: raw.rank & 0x7F])
+        dtype = DTYPES.get(raw.element, f"type {raw.element}")
+        text = (name.value or b"").decode("utf-8", "replace")
+        return Tensor(text, shape, dtype, quantization.scale, quantization.zero_point), raw
+
+    def run(self, data: bytes) -> list[bytes]:
+        """Run the model on its one input and return each output's bytes.
+
+        Raises ValueError where ``data`` is not exactly as long as the input tensor, or there is more than
+        one input: a longer one would write past the buffer.
+        """
+        if len(self._inputs) != 1 or len(data) != self._sizes[0]:
+            raise ValueError(f"{len(data)} bytes given to inputs of {self._sizes[: len(self._inputs)]} bytes")
+        runtime, address = self._runtime, c.c_void_p()
+        first = c.c_void_p(self._inputs[0])
+        runtime.call("LockTensorBuffer", first, c.byref(address), c.c_int(WRITE))
+        c.memmove(address, data, len(data))
+        runtime.call("UnlockTensorBuffer", first)
+        counts = c.c_size_t(1), c.c_size_t(len(self._outputs))
+        runtime.call(
+            "RunCompiledModel",
+            self._compiled,
+            c.c_size_t(0),
+            counts[0],
+            self._inputs,
+            counts[1],
+            self._outputs,
+        )
+        results = []
+        for handle, size in zip(self._outputs, self._sizes[1:], strict=True):
+            output = c.c_void_p(handle)
+            runtime.call("LockTensorBuffer", output, c.byref(address), c.c_int(READ))
+            results.append(c.string_at(address, size))
+            runtime.call("UnlockTensorBuffer", output)
+        return results
+
+    def __del__(self) -> None:
+        for kind, handle in reversed(self._owned):
+            self._runtime.destroy(kind, handle)
+
+
+def engine() -> Engine:
+    """Return this engine, loading the library once in the process; raise EngineMissing where it is not here."""
+    global _runtime
+    with _lock:
+        if _runtime is None:
+            _runtime = Runtime(_library_path())
+        runtime = _runtime
+    return Engine("litert", lambda model, threads: LiteRtInterpreter(runtime, model, threads))
+
+
+def _library_path() -> str:
+    # find_spec runs nothing of the package: its Python side would import numpy.
+    spec = PathFinder.find_spec("ai_edge_litert")
+    name = "libLiteRt.dylib" if sys.platform == "darwin" else "libLiteRt.so"
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if isfile(path := join(folder, name)):
+            return path
+    raise EngineMissing(f"no {name}: pip install ai-edge-litert, 2.1 or later")

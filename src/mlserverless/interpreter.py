@@ -1,0 +1,93 @@
+"""Load once, never share: a pool of interpreters, each used by one thread at a time.
+
+An interpreter that two threads run at once answers wrongly without a word (measured), so a thread borrows one and
+gives it back. The first is loaded by whoever comes first while the others wait; more are loaded only when
+every one is in use, up to the pool's size.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlserverless.deadline import Deadline
+from mlserverless.engines import EngineMissing, Interpreter
+from mlserverless.errors import ModelUnavailable, Overloaded
+
+
+class Pool:
+    """At most ``size`` interpreters made by ``load``, handed out last in, first out (the warmest first)."""
+
+    def __init__(self, load: Callable[[], Interpreter], size: int) -> None:
+        self._load, self.size = load, size
+        self._idle: list[Interpreter] = []
+        self._made = 0
+        self._changed = threading.Condition()
+
+    @property
+    def made(self) -> int:
+        """How many interpreters have been loaded, or are being loaded now."""
+        return self._made
+
+    @contextmanager
+    def borrow(self, deadline: Deadline) -> Iterator[Interpreter]:
+        """Lend an interpreter for the ``with`` block.
+
+        Raises Overloaded where none comes free before the ``deadline``, and whatever loading raises.
+        """
+        interpreter = self._take(deadline)
+        try:
+            yield interpreter
+        finally:
+            with self._changed:
+                self._idle.append(interpreter)
+                self._changed.notify()
+
+    def _take(self, deadline: Deadline) -> Interpreter:
+        with self._changed:
+            while not self._idle:
+                if self._made < self.size:
+                    self._made += 1
+                    break
+                if not self._changed.wait(min(deadline.remaining(), threading.TIMEOUT_MAX)):
+                    raise Overloaded(f"All {self.size} interpreters were busy until the time was over.")
+            else:
+                return self._idle.pop()
+        try:
+            return self._load()
+        except BaseException:
+            with self._changed:
+                self._made -= 1
+                self._changed.notify()
+            raise
+
+
+def load_lite_model(
+    path: str, *, num_threads: int | None = None
+) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return ``(interpreter, input_details, output_details)`` for the .tflite file at ``path``, tensors allocated.
+
+    The interpreter is the Python ``Interpreter`` of LiteRT, tflite-runtime or TensorFlow, the first that is
+    installed; the details are what its ``get_input_details`` and ``get_output_details`` return. One thread at a
+    time may use it. Raises ModelUnavailable where the file or the engine is missing, or the file is no model.
+    """
+    from mlserverless.engines import ORDER, tflite
+    from mlserverless.model import load
+
+    model = load(str(path))
+    missing: list[str] = []
+    for name in ORDER:
+        if name not in tflite.PACKAGES:
+            continue
+        try:
+            module = tflite.interpreter_module(name)
+        except EngineMissing as error:
+            missing.append(f"{name}: {error}")
+            continue
+        try:
+            interpreter = module.Interpreter(model_content=model.data, num_threads=num_threads)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelUnavailable(f"{name} cannot run {path}: {error}.") from error
+        return interpreter, interpreter.get_input_details(), interpreter.get_output_details()
+    raise ModelUnavailable(f"No engine can run the model. Tried {'; '.join(missing)}.")

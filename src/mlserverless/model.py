@@ -1,0 +1,167 @@
+"""A model folder: the .tflite file, its labels, and ``model.toml``, which says how it wants its images.
+
+``model.toml`` comes first, then the file's own TFLite metadata, then the tensors' details. The file is read
+once, and its sha256 is part of every answer; where ``model.toml`` pins one, another file is refused.
+"""
+
+import os
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from mlserverless import metadata
+from mlserverless.errors import ModelUnavailable
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# In a wheel the models are data of the package; in a checkout they stand at its top.
+SHELVES = (os.path.join(HERE, "_models"), os.path.join(os.path.dirname(os.path.dirname(HERE)), "models"))
+MAX_MODEL_BYTES = 2_000_000_000  # a flatbuffer's offsets are 32-bit
+DOCS = "docs/reference/model-folder.md"
+RESIZE = ("nearest", "bilinear", "bicubic", "lanczos", "box")
+FIT = ("stretch", "crop", "pad")
+RANGES = ("raw", "unit", "signed", "imagenet", "caffe")
+ACTIVATIONS = ("none", "softmax", "sigmoid")
+KEYS = {
+    "": ("name", "file", "sha256", "labels", "input", "output"),
+    "input": ("resize", "fit", "crop", "range"),
+    "output": ("activation",),
+}
+
+Range = str | tuple[tuple[float, ...], tuple[float, ...]]
+
+
+class Model(NamedTuple):
+    """A model's bytes and what is known about it. ``range`` "" means that nothing says it."""
+
+    name: str
+    path: str
+    data: bytes
+    sha256: str
+    labels: tuple[str, ...] = ()
+    resize: str = "bilinear"
+    fit: str = "stretch"
+    crop: float = 1.0
+    range: Range = ""
+    activation: str = "none"
+
+
+def load(where: str) -> Model:
+    """Read the model at ``where``: a folder with a model.toml, a .tflite file, or a bundled model's name.
+
+    Raises ModelUnavailable, naming the file and what is wrong with it.
+    """
+    path = locate(where)
+    table = _toml(os.path.join(path, "model.toml")) if os.path.isdir(path) else {}
+    folder = path if table else os.path.dirname(path)
+    file = os.path.join(folder, table.get("file", "model.tflite")) if table else path
+    data, digest = _read(file, table.get("sha256", ""))
+    given, wants = table.get("input", {}), table.get("output", {})
+    labels: tuple[str, ...] = ()
+    if name := table.get("labels"):
+        labels = _labels(os.path.join(folder, name))
+    scale = _range(given.get("range", ""), file)
+    if not labels or not scale:
+        told = metadata.read(data)
+        labels = labels or told.labels
+        scale = scale or ((told.mean, told.std) if told.mean and told.std else "")
+    stem = os.path.splitext(os.path.basename(path.rstrip(os.sep)))[0]
+    return Model(
+        name=table.get("name") or stem,
+        path=file,
+        data=data,
+        sha256=digest,
+        labels=labels,
+        resize=_choice("input.resize", given.get("resize", "bilinear"), RESIZE, file),
+        fit=_choice("input.fit", given.get("fit", "stretch"), FIT, file),
+        crop=_share(given.get("crop", 1.0), file),
+        range=scale,
+        activation=_choice("output.activation", wants.get("activation", "none"), ACTIVATIONS, file),
+    )
+
+
+def locate(where: str) -> str:
+    """Return the path of the model folder or .tflite file that ``where`` names; raise ModelUnavailable."""
+    if "://" in where:
+        raise ModelUnavailable(
+            f"The model {where.split('?')[0]!r} is a URL: give a folder, a .tflite file or a name."
+        )
+    if os.path.isfile(where) or os.path.isfile(os.path.join(where, "model.toml")):
+        return where
+    if os.path.basename(where) == where:
+        for shelf in SHELVES:
+            if os.path.isfile(os.path.join(shelf, where, "model.toml")):
+                return os.path.join(shelf, where)
+    if os.path.isdir(where):
+        raise ModelUnavailable(f"The folder {where!r} has no model.toml. See {DOCS}.")
+    names = sorted({name for shelf in SHELVES if os.path.isdir(shelf) for name in os.listdir(shelf)})
+    bundled = [name for name in names if any(os.path.isfile(os.path.join(s, name, "model.toml")) for s in SHELVES)]
+    raise ModelUnavailable(
+        f"There is no model {where!r}: give a model folder, a .tflite file or one of {', '.join(bundled)}."
+    )
+
+
+def _read(path: str, pinned: str) -> tuple[bytes, str]:
+    try:
+        if (size := os.path.getsize(path)) > MAX_MODEL_BYTES:
+            raise ModelUnavailable(f"{path} has {size:,} bytes; a .tflite file has at most {MAX_MODEL_BYTES:,}.")
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise ModelUnavailable(f"The model file {path} cannot be read: {error.strerror}.") from error
+    if data[4:8] != b"TFL3":
+        raise ModelUnavailable(f"{path} is not a TFLite model: it lacks the identifier TFL3.")
+    digest = sha256(data).hexdigest()
+    if pinned and digest != pinned.lower():
+        raise ModelUnavailable(f"{path} has the sha256 {digest}, but model.toml pins {pinned}.")
+    return data, digest
+
+
+def _toml(path: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"{path} cannot be read: {error}.") from error
+    for section, accepted in KEYS.items():
+        values = table.get(section, {}) if section else table
+        for key in values if isinstance(values, dict) else [section]:
+            if key not in accepted:
+                place = f"[{section}] " if section else ""
+                raise ModelUnavailable(
+                    f"{path}: {place}{key} is not known; known are {', '.join(accepted)}. See {DOCS}."
+                )
+    return table
+
+
+def _labels(path: str) -> tuple[str, ...]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return metadata.parse_labels(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelUnavailable(f"The label file {path} cannot be read: {error}.") from error
+
+
+def _choice(key: str, value: Any, accepted: tuple[str, ...], file: str) -> str:
+    if value not in accepted:
+        raise ModelUnavailable(f"{file}: {key} is {value!r}; accepted are {', '.join(accepted)}. See {DOCS}.")
+    return str(value)
+
+
+def _share(value: Any, file: str) -> float:
+    if not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ModelUnavailable(
+            f"{file}: input.crop is {value!r}; accepted is a share above 0 and up to 1. See {DOCS}."
+        )
+    return float(value)
+
+
+def _range(value: Any, file: str) -> Range:
+    if isinstance(value, dict) and set(value) == {"mean", "std"}:
+        mean, std = (tuple(v) if isinstance(v, list) else (v,) for v in (value["mean"], value["std"]))
+        if all(isinstance(x, int | float) for x in (*mean, *std)) and all(std) and mean and std:
+            return tuple(map(float, mean)), tuple(map(float, std))
+    if value == "" or value in RANGES:
+        return str(value)
+    accepted = f"{', '.join(RANGES)} or {{ mean = …, std = … }} in pixel values"
+    raise ModelUnavailable(f"{file}: input.range is {value!r}; accepted are {accepted}. See {DOCS}.")

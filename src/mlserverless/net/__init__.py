@@ -1,0 +1,1 @@
+"""The guarded connection to a caller's URL: what may be asked, which addresses, how long, how much."""

@@ -1,0 +1,82 @@
+"""URLs as callers write them: refused early where they are ambiguous, and never logged with their secrets."""
+
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+from mlserverless.errors import InvalidRequest, SourceBlocked
+
+WEB = ("http", "https")
+STORES = ("s3", "gs", "az")
+MAX_LENGTH = 8192
+# What stands in a request line as it is; everything else there is percent-encoded (RFC 3986, 3.3 and 3.4).
+SAFE = "%/:?#[]@!$&'()*+,;=-._~"
+
+
+class Url(NamedTuple):
+    """A URL taken apart. ``host`` is lower case, ASCII, without brackets; ``target`` is path and query."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def netloc(self) -> str:
+        """The Host header's value: the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == {"http": 80, "https": 443}.get(self.scheme) else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.netloc}{self.target.partition('?')[0]}"
+
+
+def parse(url: str) -> Url:
+    """Take ``url`` apart; only http and https.
+
+    Raises InvalidRequest for what is not a URL, SourceBlocked for another scheme, credentials, control characters
+    or backslashes: two parsers read those differently, which is how a check is walked around.
+    """
+    if not isinstance(url, str) or len(url) > MAX_LENGTH:
+        raise InvalidRequest(f"The url is not a text of at most {MAX_LENGTH:,} characters.")
+    if any(ord(letter) <= 0x20 or ord(letter) == 0x7F for letter in url) or "\\" in url:
+        raise InvalidRequest("The url has a space, a control character or a backslash in it; percent-encode them.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidRequest(f"The url cannot be read: {error}.") from error
+    scheme = parts.scheme.lower()
+    if not scheme or ("://" not in url and scheme in WEB + STORES):
+        raise InvalidRequest("The url is not a URL: it begins with http://, https://, s3://, gs:// or az://.")
+    if scheme not in WEB:
+        raise SourceBlocked(f"URLs of the scheme {scheme!r} are not read; accepted are {', '.join(WEB + STORES)}.")
+    if "@" in parts.netloc:
+        raise SourceBlocked("The url carries a user name or password before its host; that is not accepted.")
+    if not parts.hostname or port == 0:
+        raise InvalidRequest("The url names no host, or the port 0.")
+    try:
+        host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise InvalidRequest(f"The url's host name is not a valid one: {error}.") from error
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
+    return Url(scheme, host.lower().rstrip("."), port or (443 if scheme == "https" else 80), target)
+
+
+def redact(url: str) -> str:
+    """Return ``url`` without query, fragment and credentials, fit for a log: presigned URLs are passwords."""
+    scheme, found, rest = url.partition("://")
+    if not found:
+        return f"{scheme.partition(':')[0][:20]}:…" if ":" in scheme else "…"
+    bare = rest.partition("?")[0].partition("#")[0]
+    netloc, slash, path = bare.partition("/")
+    shown = f"{scheme}://{netloc.rpartition('@')[2]}{slash}{path}"
+    return shown if len(shown) <= 200 else shown[:199] + "…"
+
+
+def allowed(host: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether ``host`` is one of ``patterns``: exact names, or ``*.name`` for any name below it."""
+    for pattern in patterns:
+        wanted = pattern.lower().rstrip(".")
+        if host == wanted or (wanted.startswith("*.") and host.endswith(wanted[1:]) and host != wanted[2:]):
+            return True
+    return not patterns

@@ -1,0 +1,211 @@
+"""The five stages, composed: download, prepare, preprocess, interpret, choose."""
+
+import os
+import threading
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlserverless import engines, model, postprocess, prepare, preprocess
+from mlserverless.config import Settings, vcpus
+from mlserverless.deadline import Deadline
+from mlserverless.download import download
+from mlserverless.engines import Interpreter, Tensor
+from mlserverless.errors import ImageTooLarge, ModelUnavailable, SourceNotFound
+from mlserverless.interpreter import Pool
+from mlserverless.options import read_options
+from mlserverless.types import Prediction, Request
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Loaded(NamedTuple):
+    """A model that is ready to answer: its file, its engine's name, its tensors, its pool."""
+
+    model: model.Model
+    engine: str
+    input: Tensor
+    output: Tensor
+    pool: Pool
+
+
+class Predictor:
+    """A model, loaded once, that answers from any number of threads.
+
+    Nothing is read before the first prediction or :meth:`load`. ``settings`` override the environment's, by the
+    names in :class:`mlserverless.config.Settings`: ``Predictor("models/mine", top_k=1)``. Raises ConfigError for
+    a setting that is unknown or not accepted.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | None = None, **settings: Any) -> None:
+        if model is not None:
+            settings["model"] = os.fspath(model)
+        self.settings = Settings.load(**settings)
+        self._loading = threading.Lock()
+        self._loaded: Loaded | None = None
+
+    def load(self) -> Loaded:
+        """Load the model, once, whoever asks first; raise ModelUnavailable where that cannot be done."""
+        if self._loaded is None:
+            with self._loading:
+                if self._loaded is None:
+                    self._loaded = _load(self.settings)
+        return self._loaded
+
+    def warm_up(self) -> None:
+        """Load the model and run it once on a grey image, so that the first request finds all of it in memory."""
+        loaded = self.load()
+        shape = loaded.input.shape
+        from PIL import Image
+
+        self._run(loaded, Image.new("RGB", (shape[2], shape[1]), (127, 127, 127)), Deadline())
+
+    def predict(
+        self,
+        source: "str | bytes | os.PathLike[str] | Image | Any",
+        *,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> Prediction:
+        """Classify one image: a URL (str), encoded image bytes, a file (``Path``), a Pillow image or an RGB array.
+
+        ``timeout`` is in seconds; ``options`` are top_k, score_threshold, labels_allow and labels_deny. A str is
+        always a URL and never opens a file. Raises a MlserverlessError that says what is wrong.
+        """
+        deadline, chosen = Deadline(timeout), read_options(options)
+        if isinstance(source, str):
+            return self.answer(Request("", url=source, options=chosen), deadline)
+        if isinstance(source, os.PathLike):
+            source = self._file(source)
+        if isinstance(source, bytes):
+            return self.answer(Request("", image=source, options=chosen), deadline)
+        if not hasattr(source, "getexif"):
+            from PIL import Image
+
+            source = Image.fromarray(source)
+        return self._classify(self.load(), source, Request("", options=chosen), deadline, [])
+
+    def answer(self, request: Request, deadline: Deadline) -> Prediction:
+        """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not."""
+        timings: list[tuple[str, float]] = []
+        start = perf_counter()
+        loaded = self.load()
+        timings.append(("load", perf_counter() - start))
+        data = request.image
+        if data is None:
+            start = perf_counter()
+            data = download(request.url or "", self.settings, deadline)
+            timings.append(("download", perf_counter() - start))
+        if len(data) > (limit := self.settings.max_bytes):
+            raise ImageTooLarge(f"The image has {len(data):,} bytes; at most {limit:,} are accepted.")
+        start = perf_counter()
+        image = prepare.open_image(data, formats=self.settings.formats, max_pixels=self.settings.max_pixels)
+        timings.append(("open", perf_counter() - start))
+        return self._classify(loaded, image, request, deadline, timings)
+
+    def _classify(
+        self,
+        loaded: Loaded,
+        image: "Image",
+        request: Request,
+        deadline: Deadline,
+        timings: list[tuple[str, float]],
+    ) -> Prediction:
+        choice = postprocess.choose(request.options, self._default(), frozenset(loaded.model.labels))
+        deadline.check("the model ran")
+        output, spent = self._run(loaded, image, deadline)
+        values = postprocess.scores(output, loaded.output, loaded.model.activation)
+        chosen = postprocess.best(values, loaded.model.labels, choice)
+        rounded = tuple((name, round(1000 * seconds, 3)) for name, seconds in timings + spent)
+        return Prediction(loaded.model.name, loaded.model.sha256, chosen, rounded)
+
+    def _default(self) -> postprocess.Choice:
+        settings = self.settings
+        return postprocess.Choice(
+            settings.top_k, settings.score_threshold, settings.labels_allow, settings.labels_deny
+        )
+
+    def _run(self, loaded: Loaded, image: "Image", deadline: Deadline) -> tuple[bytes, list[tuple[str, float]]]:
+        height, width = loaded.input.shape[1:3]
+        marks = [perf_counter()]
+        prepared = prepare.prepare_image(
+            image,
+            (width, height),
+            resize=loaded.model.resize,
+            fit=loaded.model.fit,
+            crop=loaded.model.crop,
+            background=self.settings.background,
+            decode=self.settings.decode,
+        )
+        marks.append(perf_counter())
+        data = preprocess.tensor_bytes(prepared.tobytes(), loaded.model.range, loaded.input)
+        marks.append(perf_counter())
+        with loaded.pool.borrow(deadline) as interpreter:
+            marks.append(perf_counter())
+            output = interpreter.run(data)[0]
+        marks.append(perf_counter())
+        names = "prepare", "preprocess", "wait", "invoke"
+        return output, [(name, marks[i + 1] - marks[i]) for i, name in enumerate(names)]
+
+    def _file(self, path: os.PathLike[str]) -> bytes:
+        try:
+            with open(path, "rb") as file:
+                return file.read(self.settings.max_bytes + 1)
+        except OSError as error:
+            raise SourceNotFound(f"The file {os.fspath(path)} cannot be read: {error.strerror}.") from error
+
+
+def _load(settings: Settings) -> Loaded:
+    share = max(1, round(vcpus()))
+    found = model.load(settings.model)
+    engine = engines.select(settings.engine)
+
+    def interpreter() -> Interpreter:
+        return engine.load(found.data, settings.threads or share)
+
+    pool = Pool(interpreter, settings.concurrency or share)
+    with pool.borrow(Deadline()) as first:
+        tensors = _image_input(first, found), _scores_output(first, found)
+    preprocess.tensor_bytes(b"", found.range, tensors[0])  # a range that the tensor cannot take is told now
+    labels = found.labels or tuple(map(str, range(tensors[1].shape[-1])))
+    if unknown := [x for x in (*settings.labels_allow, *settings.labels_deny) if x not in labels]:
+        raise ModelUnavailable(f"The settings name the label {unknown[0]!r}, which {found.name} does not have.")
+    return Loaded(found._replace(labels=labels), engine.name, *tensors, pool)
+
+
+def _image_input(interpreter: Interpreter, found: model.Model) -> Tensor:
+    if len(interpreter.inputs) != 1:
+        raise ModelUnavailable(f"{found.name} has {len(interpreter.inputs)} inputs; an image classifier has one.")
+    tensor = interpreter.inputs[0]
+    if len(tensor.shape) != 4 or tensor.shape[0] != 1 or tensor.shape[3] != 3:
+        raise ModelUnavailable(f"{found.name} takes {tensor.shape}; read is (1, height, width, 3), an RGB image.")
+    if tensor.dtype == "float32" and not found.range:
+        raise ModelUnavailable(
+            f"Nothing says which range {found.name} wants its float pixels in: set range in [input] of its "
+            f"model.toml to {', '.join(model.RANGES)} or a mean and std. See {model.DOCS}."
+        )
+    return tensor
+
+
+def _scores_output(interpreter: Interpreter, found: model.Model) -> Tensor:
+    tensor = interpreter.outputs[0]
+    if len(interpreter.outputs) != 1 or not tensor.shape or tensor.shape[-1] < 1 or set(tensor.shape[:-1]) - {1}:
+        shapes = ", ".join(str(output.shape) for output in interpreter.outputs)
+        raise ModelUnavailable(f"{found.name} answers {shapes}; read is one output of shape (1, classes).")
+    if found.labels and len(found.labels) != tensor.shape[-1]:
+        raise ModelUnavailable(
+            f"{found.name} has {len(found.labels):,} labels, but its output has {tensor.shape[-1]:,} classes."
+        )
+    return tensor
+
+
+_default_predictor: list[Predictor] = []
+_default_lock = threading.Lock()
+
+
+def predict(source: "str | bytes | os.PathLike[str] | Image | Any", **options: Any) -> Prediction:
+    """Classify one image with the model that the environment's settings name; see :meth:`Predictor.predict`."""
+    with _default_lock:
+        if not _default_predictor:
+            _default_predictor.append(Predictor())
+    return _default_predictor[0].predict(source, **options)

@@ -1,0 +1,174 @@
+"""Bytes -> an opened image -> an RGB image of the model's size.
+
+The format is told from the bytes, never from a name or a Content-Type; the size is refused from the header,
+before anything is decoded; whatever Pillow raises is mapped at one boundary, :func:`guarded`. Pillow's plugins are
+imported one at a time: ``Image.open`` would import five of them on the first call.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from mlserverless.errors import ImageTooLarge, MlserverlessError, UndecodableImage, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PLUGINS = {
+    "jpeg": ("JpegImagePlugin", "JPEG"),
+    "png": ("PngImagePlugin", "PNG"),
+    "webp": ("WebPImagePlugin", "WEBP"),
+    "gif": ("GifImagePlugin", "GIF"),
+    "bmp": ("BmpImagePlugin", "BMP"),
+    "tiff": ("TiffImagePlugin", "TIFF"),
+    "avif": ("AvifImagePlugin", "AVIF"),
+}
+DEFAULT_FORMATS = ("jpeg", "png", "webp")
+RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4}  # PIL.Image.Resampling
+ORIENTATION = 0x0112  # the Exif tag; its values and what undoes them are those of Exif 2.32, 4.6.4
+UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # value -> PIL.Image.Transpose
+COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "drop": (0, 0, 0)}
+
+
+def sniff(data: bytes) -> str:
+    """Return the image format that ``data`` begins like, a key of ``PLUGINS``, or ""."""
+    if data[:3] == b"\xff\xd8\xff":
+        return "jpeg"
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return "png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        return "gif"
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return "tiff"
+    if data[4:12] in (b"ftypavif", b"ftypavis"):
+        return "avif"
+    return "bmp" if data[:2] == b"BM" else ""
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Map whatever Pillow raises inside to UndecodableImage, and lack of memory to ImageTooLarge."""
+    try:
+        yield
+    except MlserverlessError:
+        raise
+    except MemoryError as error:
+        raise ImageTooLarge("The image does not fit into the function's memory when decoded.") from error
+    except Exception as error:  # plugins raise OSError, SyntaxError, ValueError, struct.error, and more
+        reason = f"{error}".rstrip(".") or type(error).__name__
+        raise UndecodableImage(f"The image is truncated or corrupt: {reason}.") from error
+
+
+def open_image(
+    data: bytes, *, formats: tuple[str, ...] = DEFAULT_FORMATS, max_pixels: int = 50_000_000
+) -> "Image":
+    """Return ``data`` opened as an image whose pixels are not decoded yet.
+
+    Progressive JPEG and WebP decode into twice the memory, so they get half of ``max_pixels``. Raises
+    UnsupportedMediaType, ImageTooLarge or UndecodableImage.
+    """
+    if not data:
+        raise UndecodableImage("The image is empty: it has 0 bytes.")
+    kind, accepted = sniff(data), ", ".join(formats)
+    if kind not in formats:
+        found = f"The image is of the format {kind}" if kind else "The bytes are not an image of a known format"
+        raise UnsupportedMediaType(f"{found}; accepted are {accepted}.")
+    with guarded():
+        module, name = PLUGINS[kind]
+        import_module(f"PIL.{module}")
+        from PIL import Image
+
+        image: Image.Image = Image.OPEN[name][0](BytesIO(data), "")
+        width, height = image.size
+        limit = max_pixels // 2 if kind == "webp" or "progression" in image.info else max_pixels
+        if width * height > limit:
+            raise ImageTooLarge(f"The image has {width} × {height} pixels; at most {limit:,} are accepted.")
+    return image
+
+
+def prepare_image(
+    img: "Image | bytes",
+    target_size: tuple[int, int],
+    *,
+    resize: str = "nearest",
+    fit: str = "stretch",
+    crop: float = 1.0,
+    background: str = "drop",
+    decode: str = "exact",
+) -> "Image":
+    """Return ``img`` as an upright RGB image of ``target_size``, (width, height) in pixels.
+
+    ``resize`` is nearest, bilinear, bicubic, lanczos or box; ``fit`` is stretch (the aspect ratio gives way), crop
+    (the middle is kept; ``crop`` is the share of it, 0.875 for most ImageNet models) or pad (bars of the
+    background are added). Transparency is laid on ``background``; ``drop`` ignores it, as ``convert("RGB")`` does.
+    ``decode="fast"`` lets a JPEG be decoded at a fraction of its size, at least twice the target; for nearest it
+    is not done, since there it would pick other pixels. Raises UndecodableImage for truncated or corrupt data.
+    """
+    image = open_image(img) if isinstance(img, bytes) else img
+    with guarded():
+        if decode == "fast" and resize != "nearest":
+            image.draft(image.mode, (2 * target_size[0], 2 * target_size[1]))
+        image = _to_rgb(_upright(image), background)
+        if fit == "pad":
+            return _pad(image, target_size, RESAMPLING[resize], _colour(background))
+        box = _middle(image.size, target_size, crop) if fit == "crop" else None
+        return (
+            image
+            if image.size == target_size and box is None
+            else image.resize(target_size, RESAMPLING[resize], box)
+        )
+
+
+def _upright(image: "Image") -> "Image":
+    if "exif" not in image.info:
+        return image
+    try:
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - a broken Exif block does not make the picture wrong
+        return image
+    return image if turn is None else image.transpose(turn)  # type: ignore[arg-type]  # the enum is of ints
+
+
+def _to_rgb(image: "Image", background: str) -> "Image":
+    if image.mode.startswith("I"):  # 16-bit grey: convert() clips at 255 where it must scale
+        scaled = image.convert("I").point(lambda value: value * (1 / 257) + 0.5)
+        image = scaled.convert("L")
+    if image.mode == "F":
+        raise UnsupportedMediaType("The image has floating-point pixels; accepted are 8 and 16 bits a channel.")
+    transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+    if transparent and background != "drop":
+        from PIL import Image
+
+        image = image.convert("RGBA")
+        canvas = Image.new("RGBA", image.size, (*_colour(background), 255))
+        image = Image.alpha_composite(canvas, image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _middle(size: tuple[int, int], target: tuple[int, int], share: float) -> tuple[float, float, float, float]:
+    width, height = size
+    scale = share * min(width / target[0], height / target[1])
+    kept = target[0] * scale, target[1] * scale
+    left, top = (width - kept[0]) / 2, (height - kept[1]) / 2
+    return left, top, left + kept[0], top + kept[1]
+
+
+def _pad(image: "Image", size: tuple[int, int], resample: Any, fill: tuple[int, int, int]) -> "Image":
+    from PIL import Image
+
+    width, height = image.size
+    ratio = min(size[0] / width, size[1] / height)
+    inner = max(1, round(width * ratio)), max(1, round(height * ratio))
+    canvas = Image.new("RGB", size, fill)
+    canvas.paste(image.resize(inner, resample), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+    return canvas
+
+
+def _colour(background: str) -> tuple[int, int, int]:
+    if background in COLOURS:
+        return COLOURS[background]
+    return int(background[1:3], 16), int(background[3:5], 16), int(background[5:7], 16)

@@ -1,0 +1,85 @@
+"""How the text of a setting becomes its value: each reader with the sentence that says what it accepts.
+
+A reader raises ValueError, TypeError or KeyError for anything else; :mod:`mlserverless.config` names the
+setting in the error it makes of that.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Reader = tuple[str, Callable[[Any], Any]]
+
+
+def whole(low: int, high: int) -> Reader:
+    """Read a whole number within ``low`` and ``high``, both included."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, bool | float) or not low <= (number := int(value)) <= high:
+            raise ValueError(value)
+        return number
+
+    return f"a whole number from {low:,} to {high:,}", read
+
+
+def number(low: float, high: float, unit: str = "") -> Reader:
+    """Read a number within ``low`` and ``high``, both included; ``unit`` is only told."""
+
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not low <= (read := float(value)) <= high:
+            raise ValueError(value)
+        return read
+
+    return f"a number from {low:g} to {high:g}{unit}", read
+
+
+def one_of(*accepted: str) -> Reader:
+    """Read one of the ``accepted`` words."""
+
+    def read(value: Any) -> str:
+        if value not in accepted:
+            raise ValueError(value)
+        return str(value)
+
+    return "one of " + ", ".join(accepted), read
+
+
+def some_of(*accepted: str) -> Reader:
+    """Read at least one of the ``accepted`` words, separated by commas or as a list."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        items = split(value)
+        if not items or set(items) - set(accepted):
+            raise ValueError(value)
+        return items
+
+    return "one or more of " + ", ".join(accepted) + ", with commas between", read
+
+
+def split(value: Any) -> tuple[str, ...]:
+    """Return the words of a comma-separated text, or of a list of texts, stripped, without empty ones."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not all(isinstance(item, str) for item in items):
+        raise TypeError(value)
+    return tuple(item.strip() for item in items if item.strip())
+
+
+def text(value: Any) -> str:
+    """Return ``value``, a text that is not empty (a path is taken as its text)."""
+    if not (read := str(value).strip()):
+        raise ValueError(value)
+    return read
+
+
+def flag(value: Any) -> bool:
+    """Return the truth that true/yes/1 or false/no/0 says, in any case."""
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
+
+
+def colour(value: Any) -> str:
+    """Return a background: ``white``, ``black``, ``drop``, or ``#rrggbb``."""
+    if value in ("white", "black", "drop"):
+        return str(value)
+    if len(value) != 7 or value[0] != "#":
+        raise ValueError(value)
+    int(value[1:], 16)
+    return str(value).lower()

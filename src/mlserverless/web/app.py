@@ -1,0 +1,126 @@
+"""The web app: one function from a request to a response, the same behind every provider's HTTP trigger."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from mlserverless.deadline import Deadline
+from mlserverless.errors import MethodNotAllowed, NotFound
+from mlserverless.serving import Service, answer_each, new_id, problem
+from mlserverless.types import Prediction, Problem
+from mlserverless.web import body
+from mlserverless.web.http import HttpRequest, HttpResponse
+
+JSON, PROBLEM = "application/json", "application/problem+json"
+ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/=+")
+ID_LENGTH = 128
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class WebApp:
+    """The routes of the wire contract around one :class:`Service`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._routes: dict[str, tuple[tuple[str, ...], Callable[[HttpRequest, str, Deadline], HttpResponse]]] = {
+            "/": (("GET", "POST"), self._predict),
+            "/predict": (("GET", "POST"), self._predict),
+            "/healthz": (("GET",), self._healthz),
+            "/readyz": (("GET",), self._readyz),
+            "/model": (("GET",), self._model),
+        }
+
+    def __call__(
+        self, request: HttpRequest, *, platform_id: str = "", deadline: Deadline | None = None
+    ) -> HttpResponse:
+        """Return the response to ``request``; it never raises.
+
+        The request id is the caller's ``X-Request-Id`` where that is fit to be repeated, else ``platform_id``,
+        else a new one.
+        """
+        given = request.headers.get("x-request-id", "")
+        fit = 0 < len(given) <= ID_LENGTH and ID_LETTERS.issuperset(given)
+        request_id = given if fit else platform_id or new_id()
+        try:
+            methods, route = self._route(request.path)
+            if request.method not in methods:
+                told = " and ".join(methods)
+                raise MethodNotAllowed(f"{request.method} is not answered at {request.path}; {told} are.", methods)
+            return route(request, request_id, deadline or Deadline())
+        except Exception as error:  # noqa: BLE001 - the boundary: a caller always gets a problem
+            return respond_problem(problem(error, request_id), request_id)
+
+    def _route(self, path: str) -> tuple[tuple[str, ...], Callable[[HttpRequest, str, Deadline], HttpResponse]]:
+        if found := self._routes.get(path.rstrip("/") or "/"):
+            return found
+        raise NotFound(f"There is nothing at {path!r:.100}; there is at {', '.join(self._routes)}.")
+
+    def _predict(self, request: HttpRequest, request_id: str, deadline: Deadline) -> HttpResponse:
+        settings = self._service.predictor.settings
+        asked = body.read(request, request_id, max_bytes=settings.max_bytes, max_batch=settings.max_batch)
+        outcomes = answer_each(asked.items, asked.decode, self._service.predict, deadline)
+        if not asked.batch:
+            result = outcomes[0].result
+            if isinstance(result, Problem):
+                return respond_problem(result, request_id)
+            return respond(200, JSON, result.to_dict(), request_id, _server_timing([result]))
+        results = [outcome.to_dict() for outcome in outcomes]
+        made = [outcome.result for outcome in outcomes if isinstance(outcome.result, Prediction)]
+        return respond(200, JSON, {"results": results}, request_id, _server_timing(made))
+
+    def _healthz(self, _: HttpRequest, request_id: str, __: Deadline) -> HttpResponse:
+        return respond(200, JSON, {"status": "ok"}, request_id)
+
+    def _readyz(self, _: HttpRequest, request_id: str, __: Deadline) -> HttpResponse:
+        self._service.predictor.load()
+        return respond(200, JSON, {"status": "ready"}, request_id)
+
+    def _model(self, _: HttpRequest, request_id: str, __: Deadline) -> HttpResponse:
+        loaded = self._service.predictor.load()
+        model, taken, given = loaded.model, loaded.input, loaded.output
+        scale = model.range if isinstance(model.range, str) else {"mean": model.range[0], "std": model.range[1]}
+        described = {
+            "name": model.name,
+            "sha256": model.sha256,
+            "engine": loaded.engine,
+            "input": {
+                "shape": taken.shape,
+                "dtype": taken.dtype,
+                "resize": model.resize,
+                "fit": model.fit,
+                "crop": model.crop,
+                "range": scale or "raw",
+            },
+            "output": {"shape": given.shape, "dtype": given.dtype, "activation": model.activation},
+            "labels": model.labels,
+        }
+        return respond(200, JSON, described, request_id)
+
+
+def respond(status: int, kind: str, value: Any, request_id: str, headers: Headers = ()) -> HttpResponse:
+    """Return ``value`` as canonical JSON: no spaces, UTF-8, keys in the order given; NaN is refused."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    common = (
+        ("Content-Type", kind),
+        ("X-Request-Id", request_id),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    )
+    return HttpResponse(status, common + headers, text.encode())
+
+
+def respond_problem(told: Problem, request_id: str) -> HttpResponse:
+    """Return the RFC 9457 response for a problem."""
+    return respond(told.status, PROBLEM, told.to_dict(request_id), request_id, told.headers)
+
+
+def _server_timing(made: list[Prediction]) -> Headers:
+    spent: dict[str, float] = {}
+    for prediction in made:
+        for name, milliseconds in prediction.timings:
+            spent[name] = spent.get(name, 0.0) + milliseconds
+    if not spent:
+        return ()
+    spent["total"] = sum(spent.values())
+    return (("Server-Timing", ", ".join(f"{name};dur={value:.1f}" for name, value in spent.items())),)

@@ -1,0 +1,127 @@
+"""What an HTTP request asks for: its items (URLs or image bytes) and its options."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from mlserverless.errors import ImageTooLarge, InvalidRequest, UnsupportedMediaType
+from mlserverless.options import READERS, read_options
+from mlserverless.types import Options, Request
+from mlserverless.web.http import HttpRequest
+
+EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
+# What people's clients send with a JSON body when they are not told otherwise.
+JSON_TYPES = ("application/json", "application/x-www-form-urlencoded", "text/plain", "")
+
+
+class Asked(NamedTuple):
+    """The items to classify; ``decode`` makes a request of one; ``batch`` says whether a list is the answer."""
+
+    items: list[Any]
+    decode: Callable[[Any], Request]
+    batch: bool
+
+
+def read(http: HttpRequest, request_id: str, *, max_bytes: int, max_batch: int) -> Asked:
+    """Return what ``http`` asks for; raise InvalidRequest, UnsupportedMediaType or ImageTooLarge."""
+    query = _query(http.query)
+    if http.method == "GET":
+        return asked(query, request_id, max_batch)
+    if len(http.body) > max_bytes:
+        raise ImageTooLarge(f"The request's body has more than the {max_bytes:,} bytes that are accepted.")
+    if not http.body:
+        raise InvalidRequest(f"The request has no body: send an image, or JSON such as {EXAMPLE}.")
+    kind, _, parameters = http.headers.get("content-type", "").partition(";")
+    kind = kind.strip().lower()
+    if kind in JSON_TYPES or kind.endswith("+json"):
+        return asked(_merge(query, _json(http.body)), request_id, max_batch)
+    if kind == "multipart/form-data":
+        image, fields = _form(f"{kind};{parameters}", http.body)
+        return _image(image, request_id, read_options(_merge(query, fields)))
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        return _image(http.body, request_id, read_options(query))
+    raise UnsupportedMediaType(
+        f"The body's type {kind[:60]!r} is not accepted: send image/*, application/json or multipart/form-data."
+    )
+
+
+def _image(data: bytes, request_id: str, options: Options) -> Asked:
+    return Asked([data], lambda image: Request(request_id, image=image, options=options), batch=False)
+
+
+def asked(given: dict[str, Any], request_id: str, max_batch: int) -> Asked:
+    """Return what the JSON object ``given`` asks for: ``url`` or ``urls``, and options; raise InvalidRequest."""
+    known = ("url", "urls", *READERS)
+    if unknown := [name for name in given if name not in known]:
+        raise InvalidRequest(f"{unknown[0]!r:.60} is not known; known are {', '.join(known)}.")
+    if ("url" in given) == ("urls" in given):
+        raise InvalidRequest(f"Give either url or urls, as in {EXAMPLE}.")
+    options = read_options({name: value for name, value in given.items() if name in READERS})
+    if "url" in given:
+        url = given["url"]
+        return Asked([url], lambda item: Request(request_id, url=_text(item), options=options), batch=False)
+    urls = given["urls"]
+    if not isinstance(urls, list) or not 0 < len(urls) <= max_batch:
+        found = f"a list of {len(urls)}" if isinstance(urls, list) else type(urls).__name__
+        raise InvalidRequest(f"urls is {found}; accepted is a list of 1 to {max_batch} URLs.")
+
+    def decode(item: tuple[int, Any]) -> Request:
+        return Request(f"{request_id}/{item[0]}", url=_text(item[1]), options=options)
+
+    return Asked(list(enumerate(urls)), decode, batch=True)
+
+
+def _text(url: Any) -> str:
+    if not isinstance(url, str) or not url:
+        raise InvalidRequest(f"A url is a text that is not empty; here it is {url!r:.60}.")
+    return url
+
+
+def _merge(query: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    if both := query.keys() & body.keys():
+        raise InvalidRequest(f"{min(both)} stands in the query and in the body; give it once.")
+    return {**query, **body}
+
+
+def _query(text: str) -> dict[str, Any]:
+    try:
+        pairs = parse_qs(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=100)
+    except ValueError as error:
+        raise InvalidRequest(f"The query string cannot be read: {error}.") from error
+    found: dict[str, Any] = {}
+    for name, values in pairs.items():
+        if name in ("labels_allow", "labels_deny", "urls"):
+            found[name] = [word for value in values for word in value.split(",")] if name != "urls" else values
+        elif len(values) > 1:
+            raise InvalidRequest(f"{name!r:.60} stands {len(values)} times in the query; give it once.")
+        else:
+            found[name] = values[0]
+    return found
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The body is not valid JSON ({error}); expected is {EXAMPLE}.") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"The body's JSON is not an object; expected is {EXAMPLE}.")
+    return value
+
+
+def _form(content_type: str, body: bytes) -> tuple[bytes, dict[str, Any]]:
+    from email.parser import BytesParser  # only a form pays for it
+    from email.policy import HTTP
+
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    image, fields = b"", dict[str, Any]()
+    for part in message.iter_parts() if message.is_multipart() else ():
+        name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+        if name == "file" and isinstance(content, bytes):
+            image = content
+        elif isinstance(content, bytes):
+            fields[str(name)] = content.decode("utf-8", "replace")
+    if not image:
+        raise InvalidRequest("The form has no field named file that holds an image.")
+    return image, fields
