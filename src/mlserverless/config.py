@@ -108,10 +108,14 @@ def _from_file(folder: str) -> dict[str, Any]:
                 values: Any = tomllib.load(file)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{name} is not valid TOML: {error}.") from error
+        except OSError as error:
+            raise ConfigError(f"{name} cannot be read: {error.strerror}.") from error
         for key in table:
-            values = values.get(key, {})
+            values = values.get(key, {}) if isinstance(values, dict) else {}
+        if not isinstance(values, dict):
+            raise ConfigError(f"{name}: {'.'.join(table)} is {values!r}, not a table of settings. See {DOCS}.")
         if values:
-            return dict(values)
+            return values
     return {}
 
 
@@ -122,5 +126,5 @@ def _read(name: str, where: str, value: Any) -> Any:
     accepted, reader = _READERS[name]
     try:
         return reader(value)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ConfigError(f"{where} is {value!r}, which is not accepted: give {accepted}. See {DOCS}.") from error

@@ -19,7 +19,7 @@ def download(url: str, settings: Settings, deadline: Deadline) -> bytes:
     if not isinstance(url, str):
         raise InvalidRequest(f"The url is {type(url).__name__}, not a text.")
     limit = deadline.within(settings.download_timeout)
-    if url.startswith(("s3://", "gs://", "az://")):
+    if url[:5].lower() in ("s3://", "gs://", "az://"):
         from mlserverless import stores
 
         return stores.read(url, limit, max_bytes=settings.max_bytes, allowed_hosts=settings.allowed_hosts)

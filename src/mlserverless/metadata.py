@@ -6,6 +6,7 @@ fields needed here are read. The slot numbers below are the order of the fields 
 """
 
 import struct
+from math import isfinite
 from typing import NamedTuple
 
 from mlserverless.errors import ModelUnavailable
@@ -17,6 +18,7 @@ PROCESS_UNITS, ASSOCIATED_FILES = 4, 6
 UNIT_TYPE, UNIT_OPTIONS, NORMALIZATION = 0, 1, 1
 FILE_NAME, FILE_TYPE, AXIS_LABELS, VALUE_LABELS = 0, 2, 2, 3
 MAX_ENTRIES = 100_000
+MAX_NAME_BYTES = 1000
 MAX_LABELS_BYTES = 10_000_000
 
 
@@ -60,6 +62,7 @@ def _read(packed: bytes, model: bytes) -> Metadata:
                 options = unit.table(UNIT_OPTIONS)
                 if options and unit.number(UNIT_TYPE, "<B") == NORMALIZATION:
                     mean, std = options.floats(0), options.floats(1)
+                    _check(mean, std)
         for tensor in graph.tables(OUTPUTS)[:1]:
             for file in tensor.tables(ASSOCIATED_FILES):
                 if file.number(FILE_TYPE, "<b") in (AXIS_LABELS, VALUE_LABELS) and not labels:
@@ -67,14 +70,20 @@ def _read(packed: bytes, model: bytes) -> Metadata:
     return Metadata(mean, std, labels)
 
 
+def _check(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    if not {len(mean), len(std)} <= {0, 1, 3} or not all(map(isfinite, mean + std)) or not all(std):
+        raise ValueError(f"its mean {mean[:3]} and std {std[:3]} are no normalisation of RGB pixels")
+
+
 def _labels(model: bytes, name: str) -> tuple[str, ...]:
     import io
+    import zlib
     import zipfile  # only a model whose labels are packed into the file pays for it
 
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive, archive.open(name) as file:
             text = file.read(MAX_LABELS_BYTES + 1)
-    except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise ValueError(f"the label file {name!r} that it names cannot be read ({error})") from error
     if len(text) > MAX_LABELS_BYTES:
         raise ValueError(f"the label file {name!r} is larger than {MAX_LABELS_BYTES:,} bytes")
@@ -143,7 +152,9 @@ class _Table:
         return self._data[at + 4 : at + 4 + length] if at else b""
 
     def text(self, slot: int) -> str:
-        return self.raw(slot).decode()
+        if len(name := self.raw(slot)) > MAX_NAME_BYTES:
+            raise ValueError(f"a name in it has {len(name):,} bytes, more than {MAX_NAME_BYTES:,}")
+        return name.decode()
 
     def floats(self, slot: int) -> tuple[float, ...]:
         at = self._target(slot)

@@ -14,6 +14,7 @@ from mlserverless.errors import ModelUnavailable
 HERE = os.path.dirname(os.path.abspath(__file__))
 # In a wheel the models are data of the package; in a checkout they stand at its top.
 SHELVES = (os.path.join(HERE, "_models"), os.path.join(os.path.dirname(os.path.dirname(HERE)), "models"))
+MAX_PIXEL_SCALE = 1e9
 MAX_MODEL_BYTES = 2_000_000_000  # a flatbuffer's offsets are 32-bit
 DOCS = "docs/reference/model-folder.md"
 RESIZE = ("nearest", "bilinear", "bicubic", "lanczos", "box")
@@ -25,6 +26,8 @@ KEYS = {
     "input": ("resize", "fit", "crop", "range"),
     "output": ("activation",),
 }
+
+TEXTS = ("name", "file", "sha256", "labels")
 
 Range = str | tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -50,9 +53,9 @@ def load(where: str) -> Model:
     Raises ModelUnavailable, naming the file and what is wrong with it.
     """
     path = locate(where)
-    table = _toml(os.path.join(path, "model.toml")) if os.path.isdir(path) else {}
-    folder = path if table else os.path.dirname(path)
-    file = os.path.join(folder, table.get("file", "model.tflite")) if table else path
+    folder = path if os.path.isdir(path) else ""
+    table = _toml(os.path.join(folder, "model.toml")) if folder else {}
+    file = os.path.join(folder, table.get("file", "model.tflite")) if folder else path
     data, digest = _read(file, table.get("sha256", ""))
     given, wants = table.get("input", {}), table.get("output", {})
     labels: tuple[str, ...] = ()
@@ -131,6 +134,9 @@ def _toml(path: str) -> dict[str, Any]:
                 raise ModelUnavailable(
                     f"{path}: {place}{key} is not known; known are {', '.join(accepted)}. See {DOCS}."
                 )
+    for key in TEXTS:
+        if not isinstance(table.get(key, ""), str):
+            raise ModelUnavailable(f"{path}: {key} is {table[key]!r}; accepted is a text. See {DOCS}.")
     return table
 
 
@@ -149,7 +155,7 @@ def _choice(key: str, value: Any, accepted: tuple[str, ...], file: str) -> str:
 
 
 def _share(value: Any, file: str) -> float:
-    if not isinstance(value, int | float) or not 0 < value <= 1:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
         raise ModelUnavailable(
             f"{file}: input.crop is {value!r}; accepted is a share above 0 and up to 1. See {DOCS}."
         )
@@ -159,9 +165,10 @@ def _share(value: Any, file: str) -> float:
 def _range(value: Any, file: str) -> Range:
     if isinstance(value, dict) and set(value) == {"mean", "std"}:
         mean, std = (tuple(v) if isinstance(v, list) else (v,) for v in (value["mean"], value["std"]))
-        if all(isinstance(x, int | float) for x in (*mean, *std)) and all(std) and mean and std:
+        numbers = all(type(x) in (int, float) and abs(x) < MAX_PIXEL_SCALE for x in (*mean, *std))
+        if numbers and all(std) and {len(mean), len(std)} <= {1, 3}:
             return tuple(map(float, mean)), tuple(map(float, std))
     if value == "" or value in RANGES:
         return str(value)
-    accepted = f"{', '.join(RANGES)} or {{ mean = …, std = … }} in pixel values"
+    accepted = f"{', '.join(RANGES)} or {{ mean = …, std = … }} in pixel values, one or three numbers each"
     raise ModelUnavailable(f"{file}: input.range is {value!r}; accepted are {accepted}. See {DOCS}.")

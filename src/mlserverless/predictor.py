@@ -10,7 +10,7 @@ from mlserverless.config import Settings, vcpus
 from mlserverless.deadline import Deadline
 from mlserverless.download import download
 from mlserverless.engines import Interpreter, Tensor
-from mlserverless.errors import ImageTooLarge, ModelUnavailable, SourceNotFound
+from mlserverless.errors import ImageTooLarge, InvalidRequest, ModelUnavailable, SourceNotFound
 from mlserverless.interpreter import Pool
 from mlserverless.options import read_options
 from mlserverless.types import Prediction, Request
@@ -77,12 +77,13 @@ class Predictor:
             return self.answer(Request("", url=source, options=chosen), deadline)
         if isinstance(source, os.PathLike):
             source = self._file(source)
+        if isinstance(source, bytearray | memoryview):
+            source = bytes(source)
         if isinstance(source, bytes):
             return self.answer(Request("", image=source, options=chosen), deadline)
-        if not hasattr(source, "getexif"):
-            from PIL import Image
-
-            source = Image.fromarray(source)
+        with prepare.guarded():
+            source = _as_image(source)
+            source.load()  # whole, so that the caller's own image is not decoded at a fraction of its size
         return self._classify(self.load(), source, Request("", options=chosen), deadline, [])
 
     def answer(self, request: Request, deadline: Deadline) -> Prediction:
@@ -177,7 +178,7 @@ def _image_input(interpreter: Interpreter, found: model.Model) -> Tensor:
     if len(interpreter.inputs) != 1:
         raise ModelUnavailable(f"{found.name} has {len(interpreter.inputs)} inputs; an image classifier has one.")
     tensor = interpreter.inputs[0]
-    if len(tensor.shape) != 4 or tensor.shape[0] != 1 or tensor.shape[3] != 3:
+    if len(tensor.shape) != 4 or tensor.shape[::3] != (1, 3) or min(tensor.shape) < 1:
         raise ModelUnavailable(f"{found.name} takes {tensor.shape}; read is (1, height, width, 3), an RGB image.")
     if tensor.dtype == "float32" and not found.range:
         raise ModelUnavailable(
@@ -197,6 +198,20 @@ def _scores_output(interpreter: Interpreter, found: model.Model) -> Tensor:
             f"{found.name} has {len(found.labels):,} labels, but its output has {tensor.shape[-1]:,} classes."
         )
     return tensor
+
+
+def _as_image(source: Any) -> "Image":
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        return source
+    try:
+        return Image.fromarray(source)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InvalidRequest(
+            f"{type(source).__name__} is not a source; sources are a URL (str), encoded bytes, a Path, a Pillow "
+            f"image or an array of uint8 pixels, (height, width, 3) as RGB ({error})."
+        ) from error
 
 
 _default_predictor: list[Predictor] = []

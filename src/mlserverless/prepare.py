@@ -29,6 +29,8 @@ DEFAULT_FORMATS = ("jpeg", "png", "webp")
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4}  # PIL.Image.Resampling
 ORIENTATION = 0x0112  # the Exif tag; its values and what undoes them are those of Exif 2.32, 4.6.4
 UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # value -> PIL.Image.Transpose
+FITS = ("stretch", "crop", "pad")
+DECODES = ("fast", "exact")
 COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "drop": (0, 0, 0)}
 
 
@@ -106,15 +108,21 @@ def prepare_image(
     (the middle is kept; ``crop`` is the share of it, 0.875 for most ImageNet models) or pad (bars of the
     background are added). Transparency is laid on ``background``; ``drop`` ignores it, as ``convert("RGB")`` does.
     ``decode="fast"`` lets a JPEG be decoded at a fraction of its size, at least twice the target; for nearest it
-    is not done, since there it would pick other pixels. Raises UndecodableImage for truncated or corrupt data.
+    is not done, since there it would pick other pixels. Raises UndecodableImage for truncated or corrupt data,
+    ValueError for an argument that is not one of these.
     """
+    for name, value, accepted in (("resize", resize, RESAMPLING), ("fit", fit, FITS), ("decode", decode, DECODES)):
+        if value not in accepted:
+            raise ValueError(f"{name} is {value!r}; accepted are {', '.join(accepted)}")
+    colour = _colour(background)
     image = open_image(img) if isinstance(img, bytes) else img
     with guarded():
         if decode == "fast" and resize != "nearest":
-            image.draft(image.mode, (2 * target_size[0], 2 * target_size[1]))
-        image = _to_rgb(_upright(image), background)
+            side = 2 * max(target_size)  # of the longer side: the image may have to be turned yet
+            image.draft(image.mode, (side, side))
+        image = _to_rgb(_upright(image), None if background == "drop" else colour)
         if fit == "pad":
-            return _pad(image, target_size, RESAMPLING[resize], _colour(background))
+            return _pad(image, target_size, RESAMPLING[resize], colour)
         box = _middle(image.size, target_size, crop) if fit == "crop" else None
         return (
             image
@@ -133,20 +141,33 @@ def _upright(image: "Image") -> "Image":
     return image if turn is None else image.transpose(turn)  # type: ignore[arg-type]  # the enum is of ints
 
 
-def _to_rgb(image: "Image", background: str) -> "Image":
-    if image.mode.startswith("I"):  # 16-bit grey: convert() clips at 255 where it must scale
-        scaled = image.convert("I").point(lambda value: value * (1 / 257) + 0.5)
-        image = scaled.convert("L")
+def _to_rgb(image: "Image", background: tuple[int, int, int] | None) -> "Image":
+    if image.mode.startswith("I"):
+        image = _to_8_bits(image)
     if image.mode == "F":
         raise UnsupportedMediaType("The image has floating-point pixels; accepted are 8 and 16 bits a channel.")
     transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
-    if transparent and background != "drop":
+    if transparent:
         from PIL import Image
 
-        image = image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, (*_colour(background), 255))
-        image = Image.alpha_composite(canvas, image)
+        image = image.convert("RGBA")  # not yet to RGB, where Pillow warns of transparent palettes
+        if background is not None:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_8_bits(image: "Image") -> "Image":
+    # 16-bit grey, where convert() clips at 255 what it must scale, and knows no transparent value.
+    wide = image.convert("I")
+    grey = wide.point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    key = grey.info.pop("transparency", None)
+    if isinstance(key, int):
+        from PIL import ImageChops
+
+        above = wide.point(lambda value: value * 1 + -key).convert("L")
+        below = wide.point(lambda value: value * -1 + key).convert("L")
+        grey.putalpha(ImageChops.add(above, below).point(lambda value: 255 if value else 0))
+    return grey
 
 
 def _middle(size: tuple[int, int], target: tuple[int, int], share: float) -> tuple[float, float, float, float]:
@@ -171,4 +192,6 @@ def _pad(image: "Image", size: tuple[int, int], resample: Any, fill: tuple[int, 
 def _colour(background: str) -> tuple[int, int, int]:
     if background in COLOURS:
         return COLOURS[background]
+    if len(background) != 7 or background[0] != "#":
+        raise ValueError(f"background is {background!r}; accepted are {', '.join(COLOURS)} and #rrggbb")
     return int(background[1:3], 16), int(background[3:5], 16), int(background[5:7], 16)

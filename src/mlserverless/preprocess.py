@@ -66,6 +66,13 @@ def tables(scale: "Range", tensor: Tensor, channel: int) -> tuple[bytes, ...]:
     classifiers feed; in another range the real value is quantised as TFLite does it, half rounded away from zero.
     Raises ModelUnavailable for a dtype or a range that has no table.
     """
+    try:
+        return _tables(scale, tensor, channel)
+    except ArithmeticError as error:  # a mean or a std that leaves what a float32 holds
+        raise ModelUnavailable(f"The range {scale} cannot be computed for the model's input: {error}.") from error
+
+
+def _tables(scale: "Range", tensor: Tensor, channel: int) -> tuple[bytes, ...]:
     if tensor.dtype == "float32":
         packed = [struct.pack("<f", scaled(pixel, channel, scale)) for pixel in range(256)]
         return tuple(bytes(entry[i] for entry in packed) for i in range(4))

@@ -1,6 +1,6 @@
 """How the text of a setting becomes its value: each reader with the sentence that says what it accepts.
 
-A reader raises ValueError, TypeError or KeyError for anything else; :mod:`mlserverless.config` names the
+A reader raises ValueError, TypeError, KeyError or OverflowError for anything else; :mod:`mlserverless.config` names the
 setting in the error it makes of that.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 Reader = tuple[str, Callable[[Any], Any]]
+HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def whole(low: int, high: int) -> Reader:
@@ -79,7 +80,6 @@ def colour(value: Any) -> str:
     """Return a background: ``white``, ``black``, ``drop``, or ``#rrggbb``."""
     if value in ("white", "black", "drop"):
         return str(value)
-    if len(value) != 7 or value[0] != "#":
+    if not isinstance(value, str) or len(value) != 7 or value[0] != "#" or set(value[1:]) - HEX:
         raise ValueError(value)
-    int(value[1:], 16)
-    return str(value).lower()
+    return value.lower()

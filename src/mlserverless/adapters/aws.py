@@ -1,7 +1,7 @@
 """AWS Lambda: Function URL and HTTP API (payload 2.0), S3 notification, direct invoke.
 
-``handler`` is what the function's configuration names. It takes the first of ``TRIGGERS`` that accepts the event; who
-needs another one makes a handler of their own: ``handler = make_handler(service, (Mine, *TRIGGERS))``.
+``handler`` is what the function's configuration names. It takes the first of ``TRIGGERS`` that accepts the event;
+who needs another one makes a handler of their own: ``handler = make_handler(service, (Mine, *TRIGGERS))``.
 """
 
 import base64

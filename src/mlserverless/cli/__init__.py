@@ -1,0 +1,45 @@
+"""The command line: one file a command, imported when it is called, so that ``--help`` is quick.
+
+Exit codes: 0 all went well; 1 at least one image could not be classified; 2 the command or a setting is wrong; 3
+the model or the runtime cannot be used here.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+COMMANDS = {
+    "predict": "Classify images: URLs, files, or - for standard input.",
+    "serve": "Serve the model in a cloud's real runtime, on this machine.",
+}
+FAILED, WRONG, UNUSABLE = 1, 2, 3
+
+
+def main() -> None:
+    """Run the command line; where its packages are missing, say how to install them."""
+    try:
+        import click
+    except ImportError:
+        sys.stderr.write('The command line needs click and rich: pip install "mlserverless[cli]"\n')
+        raise SystemExit(UNUSABLE) from None
+    _group(click)(prog_name="mlserverless")
+
+
+def _group(click: Any) -> Any:
+    class Lazy(click.Group):  # type: ignore[misc]  # its base is Any here, since click is optional
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
+            return list(COMMANDS)
+
+        def get_command(self, ctx: Any, name: str) -> Any:  # noqa: ARG002
+            return getattr(import_module(f"mlserverless.cli.{name}"), name) if name in COMMANDS else None
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+            with formatter.section("Commands"):
+                formatter.write_dl(list(COMMANDS.items()))
+
+    @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})  # type: ignore[untyped-decorator]
+    @click.version_option(package_name="mlserverless", message="%(version)s")  # type: ignore[untyped-decorator]
+    def group() -> None:
+        """Run a TFLite image classifier on any cloud's functions, or here."""
+
+    return group

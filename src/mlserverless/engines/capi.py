@@ -1,11 +1,14 @@
 """LiteRT's C interface through ctypes: its structures, its numbers, and a class that calls it.
 
-``libLiteRt`` in the ``ai-edge-litert`` wheel exports it (symbol version VERS_1.0). The numbers are those of LiteRT's
+``libLiteRt`` in the ``ai-edge-litert`` wheel exports it (symbol version VERS_1.0). The numbers are those of its
 headers ``litert_environment_options.h``, ``litert_any.h``, ``litert_common.h``, ``litert_model_types.h`` and
 ``litert_layout.h``.
 """
 
 import ctypes as c
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mlserverless.engines import EngineMissing
@@ -65,12 +68,36 @@ class TensorType(c.Structure):
     )
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep one line of the runtime's, for which it has no switch, out of the function's log.
+
+    The first model that is compiled writes to the process's stderr that XNNPACK is used. Whatever else is written
+    meanwhile is written again.
+    """
+    try:
+        saved, caught = os.dup(2), os.memfd_create("stderr")
+    except (AttributeError, OSError):  # not Linux, or no stderr
+        yield
+        return
+    os.dup2(caught, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.lseek(caught, 0, os.SEEK_SET)
+        with open(caught, "rb") as text, open(saved, "wb") as stderr:
+            stderr.writelines(line for line in text if b"XNNPACK delegate for CPU" not in line)
+
+
 # The options' text is ours, so LiteRT must not free it.
 keep = c.CFUNCTYPE(None, c.c_void_p)(lambda _: None)
 
 
 class Runtime:
-    """The library and its one environment in this process."""
+    """The library and its one environment in this process; ``fresh`` until the first model is compiled."""
+
+    fresh = True
 
     def __init__(self, path: str) -> None:
         try:

@@ -1,18 +1,30 @@
 """LiteRT through its C interface: the default engine, and the reason why the function path imports no numpy.
 
-Where the library or a symbol is missing, :func:`engine` raises EngineMissing and the Python interpreter of the same
-wheel takes over, with the same answers.
+Where the library or a symbol is missing, :func:`engine` raises EngineMissing and the Python interpreter of the
+same wheel takes over, with the same answers.
 """
 
 import ctypes as c
 import sys
 import threading
+from contextlib import nullcontext
 from importlib.machinery import PathFinder
 from os.path import isfile, join
 from typing import Any
 
 from mlserverless.engines import Engine, EngineMissing, Tensor
-from mlserverless.engines.capi import CPU, DTYPES, PER_TENSOR, READ, WRITE, Quantization, Runtime, TensorType, keep
+from mlserverless.engines.capi import (
+    CPU,
+    DTYPES,
+    PER_TENSOR,
+    READ,
+    WRITE,
+    Quantization,
+    Runtime,
+    TensorType,
+    keep,
+    quiet,
+)
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
@@ -34,7 +46,10 @@ class LiteRtInterpreter:
         self._payload = c.create_string_buffer(f"num_threads = {threads}\n".encode())
         opaque = runtime.new("CreateOpaqueOptions", c.c_char_p(b"xnnpack"), self._payload, keep)
         runtime.call("AddOpaqueOptions", options, opaque)
-        self._compiled = self._own("CompiledModel", "CreateCompiledModel", runtime.environment, handle, options)
+        with quiet() if runtime.fresh else nullcontext():
+            where = runtime.environment
+            self._compiled = self._own("CompiledModel", "CreateCompiledModel", where, handle, options)
+        runtime.fresh = False
         self.inputs, self._inputs = self._buffers(graph, "Input")
         self.outputs, self._outputs = self._buffers(graph, "Output")
         self._sizes = [

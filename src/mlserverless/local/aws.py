@@ -1,4 +1,4 @@
-"""A Lambda function on this machine: the real runtime behind a Function URL and behind Lambda's own invoke path."""
+"""A Lambda function on this machine: the real runtime behind a Function URL and behind Lambda's invoke path."""
 
 import contextlib
 import importlib.util
@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlserverless.local.aws_function import NAME, Backend, Function, Invocation, error_document
+from mlserverless.local.aws_function import INVOKE_PATH, Backend, Function, Invocation, error_document
 from mlserverless.local.aws_sandboxes import Sandboxes
 from mlserverless.local.front import Front
 from mlserverless.local.function_url import to_event, to_response
 from mlserverless.local.rie import Emulator
 from mlserverless.web.http import HttpRequest, HttpResponse
 
-INVOKE_PATH = f"/2015-03-31/functions/{NAME}/invocations"
 _LARGEST_EVENT = 6_291_456  # bytes
 _LARGEST_RESPONSE = 6_291_556  # bytes; a hundred more, as Lambda counts
 
@@ -81,7 +80,7 @@ def _check(handler: str, folder: Path, sandboxes: int, timeout_s: float, memory_
 
 
 class LambdaServer:
-    """A running function. Every path is the Function URL's, but POST to :data:`INVOKE_PATH` takes a raw event.
+    """A running function. Every path is the Function URL's, but POST to ``INVOKE_PATH`` takes a raw event.
 
     That path answers as Lambda's Invoke does: ``X-Amz-Function-Error`` tells a function error from a result.
     """

@@ -1,4 +1,4 @@
-"""What both local Lambda backends share: a function's settings, its process's environment, what an invocation gives.
+"""What both local Lambda backends share: a function's settings and environment, what an invocation gives.
 
 The error documents have Lambda's own words, so that code which reads them here reads them there.
 """
@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 
 from mlserverless.local.runtime import child_environment
 
-NAME = "function"
+NAME = "function"  # the emulator knows no other
+INVOKE_PATH = f"/2015-03-31/functions/{NAME}/invocations"
 REGION = "us-east-1"
 
 

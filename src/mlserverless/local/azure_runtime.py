@@ -87,7 +87,7 @@ class AzureRuntime:
     def _load(self, app_dir: Path) -> tuple[Function, ...]:
         folder = str(app_dir)
         started = self._ask("worker_init_request", function_app_directory=folder)
-        self._check(started, "does not load")
+        self._check(started, "it does not load")
         listed = self._ask("functions_metadata_request", function_app_directory=folder)
         functions = []
         for metadata in listed.function_metadata_results:

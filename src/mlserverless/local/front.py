@@ -12,6 +12,9 @@ from urllib.parse import unquote
 
 from mlserverless.web.http import HttpRequest, HttpResponse
 
+POLL_SECONDS = 0.05  # how long close() may take
+NEVER_SENT = {"content-length", "connection", "transfer-encoding"}  # the front's own business
+
 Handle = Callable[[HttpRequest], HttpResponse]
 
 
@@ -25,7 +28,9 @@ class Front:
     def __init__(self, handle: Handle, host: str = "127.0.0.1", port: int = 0) -> None:
         self._server = _Server((host, port), _handler(handle))
         self.host, self.port = host, int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, name="front", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="front", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -51,6 +56,10 @@ def _handler(handle: Handle) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def answer(self) -> None:
+            if "Transfer-Encoding" in self.headers:
+                self.close_connection = True
+                self.send_error(411, explain="give the body's Content-Length; chunks are not read here")
+                return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers: dict[str, str] = {}
             for name, value in self.headers.items():
@@ -64,7 +73,7 @@ def _handler(handle: Handle) -> type[BaseHTTPRequestHandler]:
                 response = HttpResponse(502, (("Content-Type", "text/plain"),), b"the function crashed\n")
             self.send_response_only(response.status)
             for name, value in response.headers:
-                if name.lower() not in {"content-length", "connection", "transfer-encoding"}:
+                if name.lower() not in NEVER_SENT:
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()

@@ -2,8 +2,9 @@
 
 Where AWS's documentation is silent this follows events and answers captured from real Function URLs:
 
-- ``rawPath`` and ``rawQueryString`` stay percent-encoded, ``requestContext.http.path`` is decoded (an API Gateway
-  HTTP API differs: its ``rawPath`` is decoded). The front hands over a decoded path, so here ``%2F`` becomes ``/``.
+- ``rawPath`` and ``rawQueryString`` stay percent-encoded, ``requestContext.http.path`` is decoded (an API
+  Gateway HTTP API differs: its ``rawPath`` is decoded). The front hands over a decoded path, so here ``%2F``
+  becomes ``/``.
 - ``cookies`` repeats the ``cookie`` header, which stays; ``body``, ``cookies`` and ``queryStringParameters`` are
   left out where there are none.
 - A body is text where its type says so and it is UTF-8; any other is base64, also one without a type.
@@ -29,13 +30,9 @@ _BROKEN = HttpResponse(502, (_JSON,), b"Internal Server Error")
 def to_event(request: HttpRequest, request_id: str, now: float) -> dict[str, Any]:
     """Return the event for ``request``, received at ``now`` (seconds since the epoch) from loopback."""
     headers = {name: value for name, value in request.headers.items() if name not in _NOT_HANDED_ON}
-    host, _, port = headers.get("host", "").rpartition(":")
-    headers |= {
-        "x-amzn-trace-id": f"Root=1-{int(now):08x}-{request_id.replace('-', '')[:24]}",
-        "x-forwarded-for": "127.0.0.1",
-        "x-forwarded-port": port,
-        "x-forwarded-proto": "http",
-    }
+    host, _, port = headers.get("host", "").partition(":")
+    headers.setdefault("x-amzn-trace-id", f"Root=1-{int(now):08x}-{request_id.replace('-', '')[:24]}")
+    headers |= {"x-forwarded-for": "127.0.0.1", "x-forwarded-port": port or "80", "x-forwarded-proto": "http"}
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
@@ -91,7 +88,7 @@ def to_response(payload: bytes, function_error: bool) -> HttpResponse:
 
 def _proxy_response(result: dict[str, Any]) -> HttpResponse:
     status = int(result["statusCode"])
-    if not 100 <= status <= 599:
+    if not 200 <= status <= 599:
         return _BROKEN
     headers = [(str(name), str(value)) for name, value in (result.get("headers") or {}).items()]
     if all(name.lower() != "content-type" for name, _ in headers):

@@ -18,7 +18,7 @@ import time
 import uuid
 from pathlib import Path
 
-from mlserverless.local.aws_function import Function, Invocation, exited, timed_out
+from mlserverless.local.aws_function import INVOKE_PATH, Function, Invocation, exited, timed_out
 from mlserverless.local.parts import Part, fetch
 
 RIE = Part(
@@ -28,7 +28,6 @@ RIE = Part(
 )
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 _ERROR_KEYS = {"errorMessage", "errorType", "requestId", "stackTrace"}
-_PATH = "/2015-03-31/functions/function/invocations"
 _GRACE_S = 10.0  # for the emulator's own work: its start, its reset after a timeout
 
 
@@ -50,8 +49,8 @@ def binary() -> Path:
 class Emulator:
     """The emulator with one sandbox of ``function``; raises RuntimeError where it cannot start.
 
-    Its timeout is in whole seconds, so ``function.timeout_s`` is rounded up. Its figures of the init phase are made
-    up, so an invocation's ``init_ms`` is None and a cold start lies within ``duration_ms``.
+    Its timeout is in whole seconds, so ``function.timeout_s`` is rounded up. Its figures of the init phase are
+    made up, so an invocation's ``init_ms`` is None and a cold start lies within ``duration_ms``.
     """
 
     def __init__(self, function: Function) -> None:
@@ -97,7 +96,7 @@ class Emulator:
     def _post(self, event: bytes) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout_s + _GRACE_S)
         with contextlib.closing(connection):
-            connection.request("POST", _PATH, event)
+            connection.request("POST", INVOKE_PATH, event)
             response = connection.getresponse()
             return response.status, response.read()
 

@@ -12,7 +12,6 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import NamedTuple
 
 _PREFIX = "/2018-06-01/runtime"
-_LONGEST_LINE = 4 << 20  # bytes; awslambdaric keeps the error header under 1 MB
 _NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"OK"}'
 
@@ -83,9 +82,9 @@ class _Conversation(StreamRequestHandler):
     def handle(self) -> None:
         """Answer requests until the runtime hangs up, which a killed one does anywhere."""
         try:
-            while words := self.rfile.readline(_LONGEST_LINE).split():
+            while words := self.rfile.readline().split():
                 length = 0
-                while (line := self.rfile.readline(_LONGEST_LINE)).strip():
+                while (line := self.rfile.readline()).strip():
                     name, _, value = line.partition(b":")
                     if name.lower() == b"content-length":
                         length = int(value)

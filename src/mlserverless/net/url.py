@@ -58,8 +58,13 @@ def parse(url: str) -> Url:
         host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
     except UnicodeError as error:
         raise InvalidRequest(f"The url's host name is not a valid one: {error}.") from error
-    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
-    return Url(scheme, host.lower().rstrip("."), port or (443 if scheme == "https" else 80), target)
+    if not (host := host.lower().rstrip(".")):
+        raise InvalidRequest("The url names no host: only dots.")
+    try:
+        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
+    except UnicodeError as error:
+        raise InvalidRequest("The url has half a surrogate pair in it, which is no character.") from error
+    return Url(scheme, host, port or (443 if scheme == "https" else 80), target)
 
 
 def redact(url: str) -> str:

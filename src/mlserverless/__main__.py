@@ -1,0 +1,3 @@
+from mlserverless.cli import main
+
+main()

@@ -1,0 +1,93 @@
+"""``mlserverless serve``: the model in a cloud's real runtime, on this machine."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlserverless.cli import UNUSABLE, WRONG
+from mlserverless.local.runtime import Runtime
+
+CLOUDS = ("aws", "azure", "gcp", "wsgi")
+
+
+@click.command(epilog="Example: mlserverless serve --on aws --model models/mine")
+@click.option("--on", "cloud", type=click.Choice(CLOUDS), default="wsgi", show_default=True, help="Whose runtime.")
+@click.option("--model", help="A model folder, a .tflite file or a bundled model's name.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port.")
+@click.option(
+    "--app", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Your own deploy folder."
+)
+@click.option(
+    "--parallel", type=click.IntRange(1, 64), default=1, show_default=True, help="aws: sandboxes at a time."
+)
+@click.option("--emulator", is_flag=True, help="aws: in Lambda's own Runtime Interface Emulator.")
+@click.option("--python", help="azure: the Python 3.13 that has azure-functions-runtime.")
+@click.option("--allow-private-addresses", is_flag=True, help="Let the function fetch from private networks.")
+def serve(
+    cloud: str, model: str | None, host: str, port: int, allow_private_addresses: bool, **given: Any
+) -> None:
+    """Serve the model over HTTP in the runtime of a cloud: no account, no Docker.
+
+    aws is awslambdaric behind a Function URL, azure is Microsoft's Python runtime (it needs Python 3.13), gcp
+    is functions-framework, wsgi is gunicorn. Settings come from MLSERVERLESS_* variables.
+    """
+    environment: dict[str, str] = {}
+    if model:
+        environment["MLSERVERLESS_MODEL"] = str(Path(model).resolve()) if os.path.exists(model) else model
+    if allow_private_addresses:
+        environment["MLSERVERLESS_ALLOW_PRIVATE_ADDRESSES"] = "true"
+    try:
+        runtime = start(cloud, host=host, port=port, environment=environment, **given)
+    except (RuntimeError, OSError) as error:
+        click.echo(f"{cloud}: {error}", err=True)
+        raise SystemExit(UNUSABLE) from error
+    except ValueError as error:
+        click.echo(f"{cloud}: {error}", err=True)
+        raise SystemExit(WRONG) from error
+    click.echo(f"{cloud} answers at {runtime.url}  (Ctrl-C stops it)")
+    click.echo(f"  curl '{runtime.url}/predict?top_k=3' -H 'Content-Type: image/jpeg' --data-binary @photo.jpg")
+    sys.stdout.flush()
+    stopped = threading.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: stopped.set())
+    stopped.wait()
+    runtime.close()
+
+
+def start(
+    cloud: str,
+    *,
+    host: str,
+    port: int,
+    environment: dict[str, str],
+    app: Path | None = None,
+    parallel: int = 1,
+    emulator: bool = False,
+    python: str | None = None,
+) -> Runtime:
+    """Start ``cloud``'s runtime; raise RuntimeError where it cannot run here, ValueError for a wrong setting."""
+    from mlserverless.local import aws, azure, deploy, gcp, wsgi
+
+    if cloud == "aws":
+        folder = app or deploy.folder("aws")
+        return aws.start(
+            handler="app.handler",
+            app_dir=folder,
+            host=host,
+            port=port,
+            sandboxes=parallel,
+            emulator=emulator,
+            environment=environment,
+        )
+    if cloud == "azure":
+        folder = app or deploy.folder("azure")
+        return azure.start(app_dir=folder, host=host, port=port, python=python, environment=environment)
+    if cloud == "gcp":
+        return gcp.start(app_dir=app, host=host, port=port, environment=environment)
+    return wsgi.start(host=host, port=port, environment=environment)
