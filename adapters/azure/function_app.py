@@ -1,6 +1,7 @@
 """What Azure Functions loads. Take out the trigger that is not wanted."""
 
 import azure.functions as func
+
 from mlserverless.adapters.azure import blob, http, warm_up
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)

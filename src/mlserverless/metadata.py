@@ -77,8 +77,8 @@ def _check(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
 
 def _labels(model: bytes, name: str) -> tuple[str, ...]:
     import io
-    import zlib
     import zipfile  # only a model whose labels are packed into the file pays for it
+    import zlib
 
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive, archive.open(name) as file:

@@ -27,7 +27,7 @@ def scores(data: bytes, tensor: Tensor, activation: str) -> list[float]:
     """Return the real values of an output tensor, ``activation`` (none, softmax, sigmoid) applied.
 
     Quantised values are scale × (stored − zero point) (TFLite quantisation specification). Raises
-    ModelUnavailable for another dtype, and for NaN, which no client could read as JSON.
+    ModelUnavailable for another dtype, and for NaN and infinities, which no client could read as JSON.
     """
     if tensor.dtype not in CODES:
         raise ModelUnavailable(f"The model's output is {tensor.dtype}; read are float32, uint8 and int8.")
@@ -36,8 +36,9 @@ def scores(data: bytes, tensor: Tensor, activation: str) -> list[float]:
         real = [tensor.scale * (value - tensor.zero_point) for value in values]
     else:
         real = [float(value) for value in values]
-    if any(map(math.isnan, real)):
-        raise ModelUnavailable("The model answered NaN: its weights or its input's range are wrong.")
+    if not all(map(math.isfinite, real)):
+        found = "NaN" if any(map(math.isnan, real)) else "infinite scores"
+        raise ModelUnavailable(f"The model answered {found}: its weights or its input's range are wrong.")
     if activation == "softmax":
         highest = max(real)
         powers = [math.exp(value - highest) for value in real]

@@ -74,17 +74,17 @@ class Predictor:
         """
         deadline, chosen = Deadline(timeout), read_options(options)
         if isinstance(source, str):
-            return self.answer(Request("", url=source, options=chosen), deadline)
+            return self.answer(Request(url=source, options=chosen), deadline)
         if isinstance(source, os.PathLike):
             source = self._file(source)
         if isinstance(source, bytearray | memoryview):
             source = bytes(source)
         if isinstance(source, bytes):
-            return self.answer(Request("", image=source, options=chosen), deadline)
+            return self.answer(Request(image=source, options=chosen), deadline)
         with prepare.guarded():
             source = _as_image(source)
             source.load()  # whole, so that the caller's own image is not decoded at a fraction of its size
-        return self._classify(self.load(), source, Request("", options=chosen), deadline, [])
+        return self._classify(self.load(), source, Request(options=chosen), deadline, [])
 
     def answer(self, request: Request, deadline: Deadline) -> Prediction:
         """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not."""

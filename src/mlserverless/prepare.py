@@ -150,7 +150,8 @@ def _to_rgb(image: "Image", background: tuple[int, int, int] | None) -> "Image":
     if transparent:
         from PIL import Image
 
-        image = image.convert("RGBA")  # not yet to RGB, where Pillow warns of transparent palettes
+        if image.mode != "RGBA":  # straight to RGB, Pillow warns of transparent palettes
+            image = image.convert("RGBA")
         if background is not None:
             image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
     return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,7 +1,7 @@
 """How the text of a setting becomes its value: each reader with the sentence that says what it accepts.
 
-A reader raises ValueError, TypeError, KeyError or OverflowError for anything else; :mod:`mlserverless.config` names the
-setting in the error it makes of that.
+A reader raises ValueError, TypeError, KeyError or OverflowError for anything else;
+:mod:`mlserverless.config` names the setting in the error it makes of that.
 """
 
 from collections.abc import Callable

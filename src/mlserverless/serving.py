@@ -74,23 +74,30 @@ class Service:
 
 def serve(trigger: Trigger, event: Any, service: Service, deadline: Deadline) -> Any:
     """Answer every item of ``event``, record every outcome, and return the trigger's reply."""
-    outcomes = answer_each(trigger.split(event), trigger.decode, service.predict, deadline)
+    named = [(new_id(), item) for item in trigger.split(event)]
+    outcomes = answer_each(named, trigger.decode, service.predict, deadline)
     for outcome in outcomes:
         service.sink.put(outcome)
     return trigger.reply(outcomes)
 
 
 def answer_each(
-    items: Iterable[Any], decode: Callable[[Any], Request], predict: Answer, deadline: Deadline
+    items: Iterable[tuple[str, Any]], decode: Callable[[Any], Request], predict: Answer, deadline: Deadline
 ) -> list[Outcome]:
-    """Return one outcome for each item, in order: one that cannot be decoded does not take the others with it."""
-    return [_answer(item, decode, predict, deadline) for item in items]
+    """Return one outcome for each ``(id, item)``, in order: one that fails does not take the others with it.
+
+    The id is the request's where ``decode`` finds none in the item, or fails.
+    """
+    return [_answer(name, item, decode, predict, deadline) for name, item in items]
 
 
-def _answer(item: Any, decode: Callable[[Any], Request], predict: Answer, deadline: Deadline) -> Outcome:
-    request = Request(new_id())
+def _answer(
+    name: str, item: Any, decode: Callable[[Any], Request], predict: Answer, deadline: Deadline
+) -> Outcome:
+    request = Request(name)
     try:
         request = decode(item)
+        request = request if request.id else request._replace(id=name)
         result: Prediction | Problem = predict(request, deadline)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever happens, the item gets an outcome
         result = problem(error, request.id)

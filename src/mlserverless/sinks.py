@@ -31,4 +31,5 @@ class LogSink:
 
     def put(self, outcome: Outcome) -> None:
         """Record ``outcome``."""
-        self._write(json.dumps(record(outcome), ensure_ascii=False, separators=(",", ":")))
+        line = json.dumps(record(outcome), ensure_ascii=False, separators=(",", ":"))
+        self._write(line.encode(errors="backslashreplace").decode())  # half a surrogate pair, as JSON's escape

@@ -34,7 +34,7 @@ def read(url: str, deadline: Deadline, *, max_bytes: int, allowed_hosts: tuple[s
     bucket, _, key = rest.partition("/")
     if not bucket or not key:
         raise InvalidRequest(f"The url {redact(url)!r} is not of the form {FORMS[scheme]}.")
-    # The whole name, not a pattern of hosts: *.example.com must not admit s3://mine.example.com, which anyone can make.
+    # The whole name, not a pattern of hosts: *.example.com must not admit s3://mine.example.com, anyone's bucket.
     if allowed_hosts and f"{scheme}://{bucket}" not in allowed_hosts:
         raise SourceBlocked(f"{scheme}://{bucket} is not among the places this function reads from.")
     deadline.check("the object was asked for")

@@ -17,9 +17,12 @@ class Options(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One image to classify: a ``url``, or the encoded ``image`` bytes themselves; never both."""
+    """One image to classify: at ``url``, or the encoded ``image`` bytes, of which ``url`` is then only the name.
 
-    id: str
+    An empty ``id`` is filled in by the seam.
+    """
+
+    id: str = ""
     url: str | None = None
     image: bytes | None = None
     options: Options = Options()

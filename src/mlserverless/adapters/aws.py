@@ -7,11 +7,11 @@ who needs another one makes a handler of their own: ``handler = make_handler(ser
 import base64
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote_plus
 
 from mlserverless.deadline import Deadline
 from mlserverless.errors import InvalidRequest
-from mlserverless.serving import Service, acknowledge, answer_each, new_id, serve
+from mlserverless.serving import Service, acknowledge, answer_each, serve
 from mlserverless.types import Outcome, Request
 from mlserverless.web import body
 from mlserverless.web.app import WebApp
@@ -50,15 +50,18 @@ class HttpApi:
         return self.write(self._app(self.read(event), platform_id=request_id, deadline=deadline))
 
     def read(self, event: Event) -> HttpRequest:
-        """Return the request in ``event``; HTTP API puts its stage before the path, which is taken off."""
+        """Return the request in ``event``; HTTP API puts its stage before the path, which is taken off.
+
+        The path is the decoded one: ``rawPath`` is encoded by a Function URL and decoded by HTTP API.
+        """
         context, text = event["requestContext"], event.get("body") or ""
-        path, stage = event.get("rawPath", "/"), context.get("stage", "$default")
+        path, stage = context["http"]["path"], context.get("stage", "$default")
         if path == f"/{stage}" or path.startswith(f"/{stage}/"):
             path = path[len(stage) + 1 :] or "/"
         data = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
         headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
         method, query = context["http"]["method"], event.get("rawQueryString", "")
-        return HttpRequest(method, unquote(path), query, headers, data)
+        return HttpRequest(method, path, query, headers, data)
 
     def write(self, response: HttpResponse) -> Event:
         """Return ``response`` in the payload format 2.0; every body of ours is text, so none is base64."""
@@ -99,7 +102,7 @@ class S3Notification:
             url = f"s3://{place['bucket']['name']}/{unquote_plus(place['object']['key'])}"
         except (KeyError, TypeError) as error:
             raise InvalidRequest(f"The S3 record names no bucket and object: {error} is missing.") from error
-        return Request(item.get("responseElements", {}).get("x-amz-request-id") or new_id(), url=url)
+        return Request(item.get("responseElements", {}).get("x-amz-request-id", ""), url=url)
 
     def reply(self, outcomes: Sequence[Outcome]) -> Event:
         """Return what was predicted, for a person who invokes the function by hand."""
@@ -122,7 +125,8 @@ class DirectInvoke:
         """Return the prediction. A single one that fails is raised, so that the caller sees FunctionError."""
         asked = body.asked(event, request_id, self._service.predictor.settings.max_batch)
         if not asked.batch:
-            return self._service.predict(asked.decode(asked.items[0]), deadline).to_dict()
+            request = asked.decode(asked.items[0][1])._replace(id=request_id)
+            return self._service.predict(request, deadline).to_dict()
         outcomes = answer_each(asked.items, asked.decode, self._service.predict, deadline)
         return {"results": [outcome.to_dict() for outcome in outcomes]}
 

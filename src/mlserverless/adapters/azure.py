@@ -19,6 +19,7 @@ from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 HTTP_LIMIT_S = 225.0  # Azure's load balancer gives up on an HTTP answer after 230 s
+KEYS = ("code", "clientId")  # where a caller puts a function key, which the host has checked by then
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -37,7 +38,8 @@ class FunctionHttp:
         """Return the request; its URL is whole, so that path and query are as the caller wrote them."""
         parts = urlsplit(request.url)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        return HttpRequest(request.method, unquote(parts.path) or "/", parts.query, headers, request.get_body())
+        query = "&".join(pair for pair in parts.query.split("&") if pair.partition("=")[0] not in KEYS)
+        return HttpRequest(request.method, unquote(parts.path) or "/", query, headers, request.get_body())
 
     def write(self, response: HttpResponse) -> func.HttpResponse:
         """Return ``response``; with its own Content-Type header Azure adds no charset."""

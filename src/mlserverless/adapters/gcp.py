@@ -13,7 +13,7 @@ from cloudevents.http import CloudEvent
 
 from mlserverless.deadline import Deadline
 from mlserverless.errors import InvalidRequest
-from mlserverless.serving import Service, acknowledge, new_id, serve
+from mlserverless.serving import Service, acknowledge, serve
 from mlserverless.types import Outcome, Request
 from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpRequest, HttpResponse
@@ -36,7 +36,7 @@ class CloudHttp:
     def read(self, request: flask.Request) -> HttpRequest:
         """Return the request that Flask parsed."""
         headers = {name.lower(): value for name, value in request.headers.items()}
-        query = request.query_string.decode("ascii", "replace")
+        query = request.query_string.decode("utf-8", "replace")
         return HttpRequest(request.method, request.path, query, headers, request.get_data())
 
     def write(self, response: HttpResponse) -> flask.Response:
@@ -65,7 +65,7 @@ class StorageFinalized:
         data: Any = item.data
         if not isinstance(data, dict) or not data.get("bucket") or not data.get("name"):
             raise InvalidRequest("The Cloud Storage event names no bucket and object.")
-        return Request(item["id"] or new_id(), url=f"gs://{data['bucket']}/{data['name']}")
+        return Request(item["id"], url=f"gs://{data['bucket']}/{data['name']}")
 
     def reply(self, outcomes: Sequence[Outcome]) -> None:
         """Acknowledge by returning."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from mlserverless.config import Settings
+from mlserverless.errors import MlserverlessError
 from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpRequest, HttpResponse
@@ -19,8 +19,8 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 class Wsgi:
     """A WSGI application around the web app."""
 
-    def __init__(self, service: Service, max_bytes: int = Settings().max_bytes) -> None:
-        self._app, self._max_bytes = WebApp(service), max_bytes
+    def __init__(self, service: Service) -> None:
+        self._service, self._app = service, WebApp(service)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -34,19 +34,27 @@ class Wsgi:
             if name.startswith("HTTP_")
         }
         headers["content-type"] = environ.get("CONTENT_TYPE", "")
-        length = environ.get("CONTENT_LENGTH") or ""
-        chunked = environ.get("wsgi.input_terminated", False)
-        wanted = int(length) if length.isdigit() else self._max_bytes + 1 if chunked else 0
-        data = environ["wsgi.input"].read(min(wanted, self._max_bytes + 1)) if wanted else b""
-        # PEP 3333 hands bytes over as latin-1 text.
-        path = environ.get("PATH_INFO", "/").encode("latin-1").decode("utf-8", "replace")
-        return HttpRequest(environ["REQUEST_METHOD"], path or "/", environ.get("QUERY_STRING", ""), headers, data)
+        path, query = _text(environ.get("PATH_INFO", "")), _text(environ.get("QUERY_STRING", ""))
+        return HttpRequest(environ["REQUEST_METHOD"], path or "/", query, headers, self._body(environ))
+
+    def _body(self, environ: Environ) -> bytes:
+        length, chunked = environ.get("CONTENT_LENGTH") or "", environ.get("wsgi.input_terminated", False)
+        try:
+            most = self._service.predictor.settings.max_bytes + 1
+        except MlserverlessError:
+            most = 1  # the settings are wrong, which is the answer to whatever the body is
+        wanted = min(int(length), most) if length.isascii() and length.isdigit() else most if chunked else 0
+        return bytes(environ["wsgi.input"].read(wanted)) if wanted else b""
 
     def write(self, response: HttpResponse, start_response: StartResponse) -> Iterable[bytes]:
         """Start the answer and return its body."""
         headers = [*response.headers, ("Content-Length", str(len(response.body)))]
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
         return [response.body]
+
+
+def _text(value: str) -> str:
+    return value.encode("latin-1").decode("utf-8", "replace")  # PEP 3333 hands bytes over as latin-1 text
 
 
 service = Service()

@@ -110,9 +110,8 @@ class _Sandbox:
         duration_ms = _ms_between(begun, report)
         if report is None or report.kind == "exit":
             return Invocation(self._failure(report, request_id), True, init_ms, duration_ms)
-        after = self._next_report(max(0.0, begun + timeout_s - time.perf_counter()))
-        if after is None or after.kind != "ready":  # it ended after its answer: the answer stands
-            self.close()
+        if self._next_report(max(0.0, begun + timeout_s - time.perf_counter())) is None:
+            self.close()  # it answered and asks for no more: the answer stands
         return Invocation(report.body, report.kind == "error", init_ms, duration_ms)
 
     def _next_report(self, seconds: float) -> Report | None:

@@ -17,14 +17,15 @@ STOP_SECONDS = 5.0
 class ServerProcess:
     """``command`` running in ``folder``, which is to listen on ``host:port``; also a context manager.
 
-    Returns when the port answers HTTP. Its output goes to this process's stderr. Raises RuntimeError where it
-    ends first, or does not listen within a minute.
+    Returns when the port answers HTTP. Its output goes to this process's stderr. Raises RuntimeError where the
+    port is taken, where it ends first, or does not listen within a minute.
     """
 
     def __init__(
         self, command: Sequence[str], host: str, port: int, environment: Mapping[str, str], folder: Path
     ) -> None:
         self.url = f"http://{host}:{port}"
+        _check_free(host, port)
         with open(2, "wb", closefd=False) as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own words
                 command, cwd=folder, env=dict(environment), stdout=stderr, start_new_session=True
@@ -65,6 +66,16 @@ class ServerProcess:
             finally:
                 connection.close()
         raise RuntimeError(f"the server did not listen on {host}:{port} within {START_SECONDS:.0f} s")
+
+
+def _check_free(host: str, port: int) -> None:
+    # Whoever has the port would answer in the process's place.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RuntimeError(f"{host}:{port} cannot be listened on: {error.strerror or error}") from error
 
 
 def free_port(host: str) -> int:

@@ -4,7 +4,14 @@ from http.client import HTTPException, HTTPResponse
 from urllib.parse import urljoin
 
 from mlserverless.deadline import Deadline
-from mlserverless.errors import ImageTooLarge, SourceBlocked, SourceError, SourceNotFound, SourceTimeout
+from mlserverless.errors import (
+    ImageTooLarge,
+    InvalidRequest,
+    SourceBlocked,
+    SourceError,
+    SourceNotFound,
+    SourceTimeout,
+)
 from mlserverless.net.connection import GuardedConnection
 from mlserverless.net.url import Url, allowed, parse
 
@@ -40,14 +47,18 @@ def get(
         body, onward = _ask(here, deadline, max_bytes, allow_private=allow_private)
         if onward is None:
             return body
-        url = urljoin(f"{here.scheme}://{here.netloc}{here.target}", onward)
+        try:
+            url = urljoin(f"{here.scheme}://{here.netloc}{here.target}", onward)
+            parse(url)
+        except (ValueError, InvalidRequest) as error:  # the origin's fault, not the caller's
+            raise SourceError(f"{here.host} redirects to something that is no URL.", retryable=False) from error
         if here.scheme == "https" and not url.lower().startswith("https:"):
             raise SourceBlocked(f"{here.host} redirects from https to a URL that is not; that is not followed.")
     raise SourceError(f"{here.host} redirects more than {max_redirects} times.", retryable=False)
 
 
 def _ask(url: Url, deadline: Deadline, max_bytes: int, *, allow_private: bool) -> tuple[bytes, str | None]:
-    connection = GuardedConnection(url, deadline, allow_private=allow_private)
+    connection = GuardedConnection(url, deadline, max_bytes=max_bytes, allow_private=allow_private)
     response: HTTPResponse | None = None
     try:
         connection.request("GET", url.target, headers={"Host": url.netloc, **HEADERS})
@@ -68,6 +79,8 @@ def _ask(url: Url, deadline: Deadline, max_bytes: int, *, allow_private: bool) -
             "its certificate is not valid" if lasting else f"the connection failed ({error.strerror or error})"
         )
         raise SourceError(f"{url.host} cannot be read: {reason}.", retryable=not lasting) from error
+    except ValueError as error:  # a chunk of a negative size, in http.client
+        raise SourceError(f"{url.host} did not answer in proper HTTP ({error}).") from error
     finally:
         if response is not None:
             response.close()
@@ -76,11 +89,11 @@ def _ask(url: Url, deadline: Deadline, max_bytes: int, *, allow_private: bool) -
 
 def _check(url: Url, response: HTTPResponse) -> None:
     status = response.status
+    said = f"{url.host} answered {status} {response.reason[:80]}".rstrip()
     if status in GONE:
-        raise SourceNotFound(f"{url.host} answered {status} {response.reason}: there is no image at this address.")
+        raise SourceNotFound(f"{said}: there is no image at this address.")
     if status != 200:
-        passing = status in PASSING or status >= 500
-        raise SourceError(f"{url.host} answered {status} {response.reason}.".replace(" .", "."), retryable=passing)
+        raise SourceError(f"{said}.", retryable=status in PASSING or status >= 500)
     if (encoding := response.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
         raise SourceError(f"{url.host} sent the image encoded as {encoding}, unasked.", retryable=False)
 

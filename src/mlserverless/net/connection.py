@@ -12,26 +12,29 @@ from http.client import HTTPConnection
 from typing import Any
 
 from mlserverless.deadline import Deadline
-from mlserverless.errors import SourceBlocked, SourceError, SourceNotFound, SourceTimeout
+from mlserverless.errors import ImageTooLarge, SourceBlocked, SourceError, SourceNotFound, SourceTimeout
 from mlserverless.net.addresses import is_public
 from mlserverless.net.url import Url
 
 NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+FRAMING = 1 << 20  # bytes for headers; chunks' own framing may be as long as the body
 _contexts: list[Any] = []
 
 
 class GuardedConnection(HTTPConnection):
     """An ``HTTPConnection`` to ``url``'s host, checked and timed as the module says."""
 
-    def __init__(self, url: Url, deadline: Deadline, *, allow_private: bool) -> None:
+    def __init__(self, url: Url, deadline: Deadline, *, max_bytes: int, allow_private: bool) -> None:
         super().__init__(url.host, url.port)
         self._url, self._deadline, self._allow_private = url, deadline, allow_private
+        self._most = 2 * max_bytes + FRAMING
 
     def connect(self) -> None:
         """Resolve, check, connect; for https also verify the certificate against the host name."""
         raw = _connect(self._url, self._deadline, allow_private=self._allow_private)
         try:
-            self.sock: Any = TimedSocket(self._secure(raw) if self._url.scheme == "https" else raw, self._deadline)
+            sock = self._secure(raw) if self._url.scheme == "https" else raw
+            self.sock: Any = TimedSocket(sock, self._deadline, self._most)
         except BaseException:
             raw.close()
             raise
@@ -50,10 +53,14 @@ class GuardedConnection(HTTPConnection):
 
 
 class TimedSocket:
-    """The three calls that ``http.client`` makes of a socket, each with the time that is left."""
+    """The three calls that ``http.client`` makes of a socket, each with the time that is left.
 
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
+    At most ``most`` bytes are read, headers and framing included: ``http.client`` itself takes a chunk of the size
+    -1 for all that is to come.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline, most: int) -> None:
+        self._sock, self._deadline, self._most = sock, deadline, most
         self._lent = False
 
     def sendall(self, data: bytes) -> None:
@@ -65,7 +72,7 @@ class TimedSocket:
         """Return a buffered reader (``mode`` is always "rb") whose every read is timed."""
         assert mode == "rb"
         self._lent = True
-        return io.BufferedReader(_TimedReader(self._sock, self._deadline))
+        return io.BufferedReader(_TimedReader(self._sock, self._deadline, self._most))
 
     def close(self) -> None:
         """Close the socket, unless a reader has it: ``http.client`` closes this end before the body is read."""
@@ -74,15 +81,19 @@ class TimedSocket:
 
 
 class _TimedReader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
+    def __init__(self, sock: socket.socket, deadline: Deadline, most: int) -> None:
+        self._sock, self._deadline, self._left = sock, deadline, most
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         self._sock.settimeout(_left(self._deadline))
-        return self._sock.recv_into(buffer)
+        received = self._sock.recv_into(buffer)
+        self._left -= received
+        if self._left < 0:
+            raise ImageTooLarge("The image's origin sent far more bytes than are accepted.")
+        return received
 
     def close(self) -> None:
         self._sock.close()

@@ -37,16 +37,15 @@ class WebApp:
         """Return the response to ``request``; it never raises.
 
         The request id is the caller's ``X-Request-Id`` where that is fit to be repeated, else ``platform_id``,
-        else a new one.
+        where that is, else a new one.
         """
         given = request.headers.get("x-request-id", "")
-        fit = 0 < len(given) <= ID_LENGTH and ID_LETTERS.issuperset(given)
-        request_id = given if fit else platform_id or new_id()
+        request_id = next(filter(_fit, (given, platform_id)), "") or new_id()
         try:
             methods, route = self._route(request.path)
             if request.method not in methods:
-                told = " and ".join(methods)
-                raise MethodNotAllowed(f"{request.method} is not answered at {request.path}; {told} are.", methods)
+                told = " and ".join(methods) + (" are." if len(methods) > 1 else " is.")
+                raise MethodNotAllowed(f"{request.method:.20} is not answered at {request.path}; {told}", methods)
             return route(request, request_id, deadline or Deadline())
         except Exception as error:  # noqa: BLE001 - the boundary: a caller always gets a problem
             return respond_problem(problem(error, request_id), request_id)
@@ -107,12 +106,17 @@ def respond(status: int, kind: str, value: Any, request_id: str, headers: Header
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
     )
-    return HttpResponse(status, common + headers, text.encode())
+    # Half a surrogate pair, which UTF-8 cannot say, leaves as it came: as JSON's own escape.
+    return HttpResponse(status, common + headers, text.encode(errors="backslashreplace"))
 
 
 def respond_problem(told: Problem, request_id: str) -> HttpResponse:
     """Return the RFC 9457 response for a problem."""
     return respond(told.status, PROBLEM, told.to_dict(request_id), request_id, told.headers)
+
+
+def _fit(request_id: str) -> bool:
+    return 0 < len(request_id) <= ID_LENGTH and ID_LETTERS.issuperset(request_id)
 
 
 def _server_timing(made: list[Prediction]) -> Headers:

@@ -16,9 +16,9 @@ JSON_TYPES = ("application/json", "application/x-www-form-urlencoded", "text/pla
 
 
 class Asked(NamedTuple):
-    """The items to classify; ``decode`` makes a request of one; ``batch`` says whether a list is the answer."""
+    """The items to classify with their ids; ``decode`` makes a request of one; ``batch``: a list is the answer."""
 
-    items: list[Any]
+    items: list[tuple[str, Any]]
     decode: Callable[[Any], Request]
     batch: bool
 
@@ -47,7 +47,7 @@ def read(http: HttpRequest, request_id: str, *, max_bytes: int, max_batch: int) 
 
 
 def _image(data: bytes, request_id: str, options: Options) -> Asked:
-    return Asked([data], lambda image: Request(request_id, image=image, options=options), batch=False)
+    return Asked([(request_id, data)], lambda image: Request(image=image, options=options), batch=False)
 
 
 def asked(given: dict[str, Any], request_id: str, max_batch: int) -> Asked:
@@ -58,18 +58,17 @@ def asked(given: dict[str, Any], request_id: str, max_batch: int) -> Asked:
     if ("url" in given) == ("urls" in given):
         raise InvalidRequest(f"Give either url or urls, as in {EXAMPLE}.")
     options = read_options({name: value for name, value in given.items() if name in READERS})
+
+    def decode(url: Any) -> Request:
+        return Request(url=_text(url), options=options)
+
     if "url" in given:
-        url = given["url"]
-        return Asked([url], lambda item: Request(request_id, url=_text(item), options=options), batch=False)
+        return Asked([(request_id, given["url"])], decode, batch=False)
     urls = given["urls"]
     if not isinstance(urls, list) or not 0 < len(urls) <= max_batch:
         found = f"a list of {len(urls)}" if isinstance(urls, list) else type(urls).__name__
         raise InvalidRequest(f"urls is {found}; accepted is a list of 1 to {max_batch} URLs.")
-
-    def decode(item: tuple[int, Any]) -> Request:
-        return Request(f"{request_id}/{item[0]}", url=_text(item[1]), options=options)
-
-    return Asked(list(enumerate(urls)), decode, batch=True)
+    return Asked([(f"{request_id}/{i}", url) for i, url in enumerate(urls)], decode, batch=True)
 
 
 def _text(url: Any) -> str:

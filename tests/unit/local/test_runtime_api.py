@@ -1,6 +1,8 @@
 """The Runtime API on the wire, asked by hand; test_local_aws.py has the real runtime ask."""
 
 import http.client
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -114,6 +116,23 @@ def test_a_runtime_that_dies_in_the_middle_reports_nothing(api: RuntimeApi) -> N
         another.request("POST", "/2018-06-01/runtime/init/error", b"whole")
         assert another.getresponse().status == 202
     assert report(api).body == b"whole"
+
+
+def test_a_runtime_killed_while_it_waits_makes_no_noise(
+    api: RuntimeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    threads = threading.active_count()
+    host, _, port = api.address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as runtime:
+        runtime.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by reset
+        runtime.sendall(f"GET {NEXT} HTTP/1.1\r\n\r\n".encode())
+        assert report(api).kind == "ready"
+    api.send(b"{}" * 1_000_000, "id", 0.0, ARN)
+    until = time.monotonic() + 20
+    while threading.active_count() > threads:
+        assert time.monotonic() < until, "the conversation did not end within 20 s"
+        time.sleep(0.01)
+    assert capsys.readouterr().err == ""
 
 
 def test_close_lets_a_waiting_runtime_go() -> None:

@@ -1,0 +1,1 @@
+"""What several test modules share: a loopback origin, encoded images, model files made by hand."""

@@ -1,0 +1,5 @@
+import faults
+from mlserverless.adapters.wsgi import application
+
+__all__ = ["application"]
+faults.install()

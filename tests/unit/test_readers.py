@@ -1,0 +1,123 @@
+"""How a setting's text becomes its value."""
+
+from typing import Any
+
+import pytest
+
+from mlserverless import readers
+
+WRONG = (ValueError, TypeError, KeyError, OverflowError)
+
+
+@pytest.mark.parametrize(("given", "value"), [("1", 1), (" 10 ", 10), (10, 10), ("1_0", 10), ("+7", 7)])
+def test_whole_reads(given: Any, value: int) -> None:
+    assert readers.whole(1, 10)[1](given) == value
+
+
+@pytest.mark.parametrize("given", ["0", "11", 11, 0, "", "x", "1.0", 1.0, True, None, [], "9" * 5000])
+def test_whole_refuses(given: Any) -> None:
+    with pytest.raises(WRONG):
+        readers.whole(1, 10)[1](given)
+
+
+@pytest.mark.parametrize(("given", "value"), [("0.5", 0.5), (1, 1.0), ("1e-1", 0.1), ("0", 0.0), (-0.0, 0.0)])
+def test_number_reads(given: Any, value: float) -> None:
+    read = readers.number(0, 1)[1](given)
+    assert read == value
+    assert isinstance(read, float)
+
+
+@pytest.mark.parametrize("given", ["nan", float("nan"), "inf", "-inf", "2", -0.1, "", True, None, 10**400])
+def test_number_refuses(given: Any) -> None:
+    with pytest.raises(WRONG):
+        readers.number(0, 1)[1](given)
+
+
+@pytest.mark.parametrize("given", ["c", "", "A", None, 1, ["a"]])
+def test_one_of_refuses(given: Any) -> None:
+    assert readers.one_of("a", "b")[1]("b") == "b"
+    with pytest.raises(WRONG):
+        readers.one_of("a", "b")[1](given)
+
+
+@pytest.mark.parametrize(("given", "value"), [("a", ("a",)), (" b , a ", ("b", "a")), (["a"], ("a",))])
+def test_some_of_reads(given: Any, value: tuple[str, ...]) -> None:
+    assert readers.some_of("a", "b")[1](given) == value
+
+
+@pytest.mark.parametrize("given", ["", ",", "a,c", [], None, 5, [1]])
+def test_some_of_refuses(given: Any) -> None:
+    with pytest.raises(WRONG):
+        readers.some_of("a", "b")[1](given)
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("", ()), (" , ", ()), ("tiger cat, owl", ("tiger cat", "owl")), (("x", " y "), ("x", "y")), ([], ())],
+)
+def test_split_reads(given: Any, value: tuple[str, ...]) -> None:
+    assert readers.split(given) == value
+
+
+@pytest.mark.parametrize("given", [None, 3, [1, 2], b"ab", [None]])
+def test_split_refuses(given: Any) -> None:
+    with pytest.raises(WRONG):
+        readers.split(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("true", True), ("True", True), ("1", True), (1, True), ("YES", True), (True, True)]
+    + [("false", False), ("no", False), ("0", False), (False, False), (0, False)],
+)
+def test_flag_reads(given: Any, value: bool) -> None:
+    assert readers.flag(given) is value
+
+
+@pytest.mark.parametrize("given", ["", "maybe", "on", None, 2, []])
+def test_flag_refuses(given: Any) -> None:
+    with pytest.raises(WRONG):
+        readers.flag(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("white", "white"), ("black", "black"), ("drop", "drop"), ("#0aF1c9", "#0af1c9"), ("#000000", "#000000")],
+)
+def test_colour_reads(given: str, value: str) -> None:
+    assert readers.colour(given) == value
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "red",
+        "#12345",
+        "#1234567",
+        "123456#",
+        "#gggggg",
+        "#+12345",
+        "#1_2_34",
+        "# 12345",
+        None,
+        7,
+        list("#000000"),
+    ],
+)
+def test_colour_refuses(given: Any) -> None:
+    with pytest.raises(WRONG):
+        readers.colour(given)
+
+
+def test_text_is_stripped_and_not_empty() -> None:
+    assert readers.text("  models/mine ") == "models/mine"
+    with pytest.raises(ValueError, match="^ {3}$"):
+        readers.text("   ")
+
+
+def test_each_reader_says_what_it_accepts() -> None:
+    assert readers.whole(1, 1000)[0] == "a whole number from 1 to 1,000"
+    assert readers.number(0.001, 900, " seconds")[0] == "a number from 0.001 to 900 seconds"
+    assert readers.one_of("a", "b")[0] == "one of a, b"
+    assert readers.some_of("a", "b")[0] == "one or more of a, b, with commas between"

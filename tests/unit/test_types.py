@@ -1,0 +1,81 @@
+"""The records that pass between stages and adapters, and their wire forms."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mlserverless.types import Options, Outcome, Prediction, Problem, Request, Score
+
+SCORES = (Score("espresso", 967, 0.94921875), Score("cup", 968, 1 / 3))
+PREDICTION = Prediction("lite0", "ab12", SCORES, (("invoke", 12.5),))
+PROBLEM = Problem(404, "source-not-found", "There is no image", "h.example answered 404.", False)
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        (Options(), "top_k"),
+        (Request("1"), "url"),
+        (SCORES[0], "score"),
+        (PREDICTION, "model"),
+        (PROBLEM, "status"),
+        (Outcome(None, "1", "s", PROBLEM), "result"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_records_are_frozen(record: Any, field: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(record, field, 1)
+
+
+def test_request_by_default_has_no_options_no_url_and_no_image() -> None:
+    assert Request("7") == ("7", None, None, (None, None, None, None))
+
+
+def test_prediction_on_the_wire_is_these_bytes() -> None:
+    assert json.dumps(PREDICTION.to_dict()) == (
+        '{"model": "lite0", "sha256": "ab12", "predictions": ['
+        '{"label": "espresso", "index": 967, "score": 0.949219}, '
+        '{"label": "cup", "index": 968, "score": 0.333333}]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (1.0, "1.0"),
+        (0.0, "0.0"),
+        (0.123456789, "0.123457"),
+        (1234567.0, "1234570.0"),
+        (-2.0000004, "-2.0"),
+        (1e-12, "1e-12"),
+        (0.0000123456789, "1.23457e-05"),
+    ],
+)
+def test_scores_have_six_significant_digits(score: float, text: str) -> None:
+    wire = Prediction("m", "", (Score("a", 0, score),)).to_dict()
+    assert json.dumps(wire["predictions"][0]["score"]) == text
+
+
+def test_timings_never_reach_the_wire() -> None:
+    assert PREDICTION.to_dict() == PREDICTION._replace(timings=()).to_dict()
+
+
+def test_problem_on_the_wire_follows_rfc_9457() -> None:
+    assert json.dumps(PROBLEM.to_dict("req-1")) == (
+        '{"type": "urn:mlserverless:problem:source-not-found", "title": "There is no image", "status": 404, '
+        '"detail": "h.example answered 404.", "instance": "req-1", "code": "source-not-found", "retryable": false}'
+    )
+
+
+def test_problem_headers_stay_off_the_wire() -> None:
+    assert "headers" not in PROBLEM._replace(headers=(("Retry-After", "1"),)).to_dict("1")
+
+
+def test_outcome_is_its_prediction() -> None:
+    assert Outcome("item", "req-2", "s", PREDICTION).to_dict() == PREDICTION.to_dict()
+
+
+def test_outcome_is_its_problem_under_its_own_request_id() -> None:
+    assert Outcome("item", "req-2", "s", PROBLEM).to_dict()["instance"] == "req-2"
