@@ -20,7 +20,7 @@ STAGES = (
     ("interpret", "tensor → scores", "a pool, never shared"),
     ("choose", "scores → labels", "top k, allow, deny"),
 )
-WIDTH, ROW, TOP = 1040, 58, 56
+WIDTH, ROW, TOP = 1080, 58, 56
 STYLE = """
   text { font: 14px system-ui, sans-serif; fill: #1f2328 }
   .small { font-size: 12px; fill: #59636e }
@@ -57,8 +57,8 @@ def draw() -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{title}">',
         f"<title>{title}</title><style>{STYLE}</style>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 8 4 0 8z"/></marker></defs>',
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+        'orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>',
         text(16, 34, "TRIGGERS, THROUGH THIN ADAPTERS", "head"),
         text(404, 34, "ONE SEAM", "head"),
         text(620, 34, "FIVE STAGES, NO CLOUD IN THEM", "head"),
@@ -82,10 +82,10 @@ def draw() -> str:
     for i, (name, does, how) in enumerate(STAGES):
         y = TOP + ROW * i
         parts += [
-            box(620, y, 404, 48),
+            box(620, y, 444, 48),
             text(640, y + 29, name, "name"),
             text(744, y + 29, does),
-            text(1008, y + 29, how, "small", "end"),
+            text(1048, y + 29, how, "small", "end"),
         ]
         if i:
             parts.append(f'<path class="way" d="M680 {y - 10} V {y - 1}"/>')

@@ -167,7 +167,9 @@ def _load(settings: Settings) -> Loaded:
     pool = Pool(interpreter, settings.concurrency or share)
     with pool.borrow(Deadline()) as first:
         tensors = _image_input(first, found), _scores_output(first, found)
-    preprocess.tensor_bytes(b"", found.range, tensors[0])  # a range that the tensor cannot take is told now
+    # A range or a dtype that cannot be served is told now, not by the first request.
+    preprocess.tensor_bytes(b"", found.range, tensors[0])
+    postprocess.scores(b"", tensors[1], "none")
     labels = found.labels or tuple(map(str, range(tensors[1].shape[-1])))
     if unknown := [x for x in (*settings.labels_allow, *settings.labels_deny) if x not in labels]:
         raise ModelUnavailable(f"The settings name the label {unknown[0]!r}, which {found.name} does not have.")
@@ -189,9 +191,9 @@ def _image_input(interpreter: Interpreter, found: model.Model) -> Tensor:
 
 
 def _scores_output(interpreter: Interpreter, found: model.Model) -> Tensor:
-    tensor = interpreter.outputs[0]
+    tensor = interpreter.outputs[0] if interpreter.outputs else Tensor("", (), "")
     if len(interpreter.outputs) != 1 or not tensor.shape or tensor.shape[-1] < 1 or set(tensor.shape[:-1]) - {1}:
-        shapes = ", ".join(str(output.shape) for output in interpreter.outputs)
+        shapes = ", ".join(str(output.shape) for output in interpreter.outputs) or "nothing"
         raise ModelUnavailable(f"{found.name} answers {shapes}; read is one output of shape (1, classes).")
     if found.labels and len(found.labels) != tensor.shape[-1]:
         raise ModelUnavailable(

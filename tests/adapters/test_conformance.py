@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-
 from helpers import harness, origin
 from helpers.services import FakeService
+
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
@@ -35,7 +35,7 @@ FORM = b"\r\n".join(
 
 
 class Case(NamedTuple):
-    """One request, and the status and type of its answer. ``ORIGIN`` in target and body is the origin's address."""
+    """One request, and the status and type of its answer. ``ORIGIN`` is the origin's address."""
 
     name: str
     method: str
@@ -112,9 +112,7 @@ def at(case: Case, address: str) -> tuple[str, str, dict[str, str], bytes]:
 
 @pytest.mark.parametrize("cloud", harness.CLOUDS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_adapter_answers_as_the_web_app_does(
-    cloud: str, case: Case, address: str, service: Service
-) -> None:
+def test_every_adapter_answers_as_the_web_app_does(cloud: str, case: Case, address: str, service: Service) -> None:
     method, target, headers, body = at(case, address)
     answer = harness.make(cloud, service).ask(method, target, headers, body)
 

@@ -161,7 +161,7 @@ def test_what_stops_the_process_passes(stop: type[BaseException]) -> None:
         raise stop
 
 
-def test_bit_flips_end_in_an_image_or_in_our_errors(photos: Path) -> None:
+def test_bit_flips_end_in_an_image_or_in_our_errors() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
         data = encode(gradient(48, 48), kind)
         for place in range(0, len(data), max(1, len(data) // 150)):

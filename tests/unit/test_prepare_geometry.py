@@ -87,10 +87,8 @@ def test_crop_to_a_share_of_an_image_that_has_the_target_size() -> None:
 
 def test_crop_between_pixels_takes_their_share() -> None:
     # the middle 0.875 of 16 is 14: from 1 to 15, so one target pixel of two is the mean of source pixels 1…7
-    image = rows([(10 * x,) * 3 for x in range(16)])
-    assert prepared(image, (2, 1), resize="box", fit="crop", crop=0.875)[0][0] != (40, 40, 40)
-    tall = rows(*[[(10 * x,) * 3 for x in range(16)]] * 8)
-    assert prepared(tall, (2, 1), resize="box", fit="crop", crop=0.875)[0] == [(40,) * 3, (110,) * 3]
+    image = rows(*[[(10 * x,) * 3 for x in range(16)]] * 8)
+    assert prepared(image, (2, 1), resize="box", fit="crop", crop=0.875)[0] == [(40,) * 3, (110,) * 3]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +117,7 @@ def test_pad_of_an_extreme_image_leaves_one_line() -> None:
 BIG = encode(gradient(800, 800), "JPEG", quality=90)
 
 
-def drafted(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], data: bytes = BIG, **options: Any) -> Any:
+def drafted(size: tuple[int, int], data: bytes = BIG, **options: Any) -> Any:
     """Return the size at which the image was decoded."""
     image = open_image(data)
     prepare_image(image, size, **options)
@@ -128,21 +126,21 @@ def drafted(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], data: bytes 
 
 @pytest.mark.parametrize(("target", "decoded"), [(50, 100), (99, 200), (101, 400), (200, 400), (201, 800)])
 def test_fast_decodes_at_a_fraction_of_at_least_twice_the_target(
-    monkeypatch: pytest.MonkeyPatch, target: int, decoded: int
+    target: int, decoded: int
 ) -> None:
-    assert drafted(monkeypatch, (target, target), resize="bilinear", decode="fast") == (decoded, decoded)
+    assert drafted((target, target), resize="bilinear", decode="fast") == (decoded, decoded)
 
 
 @pytest.mark.parametrize("options", [{"resize": "nearest", "decode": "fast"}, {"resize": "bilinear"}])
-def test_nearest_and_exact_decode_in_full(monkeypatch: pytest.MonkeyPatch, options: dict[str, str]) -> None:
-    assert drafted(monkeypatch, (50, 50), **options) == (800, 800)
+def test_nearest_and_exact_decode_in_full(options: dict[str, str]) -> None:
+    assert drafted((50, 50), **options) == (800, 800)
 
 
-def test_fast_leaves_enough_of_an_image_that_is_yet_to_be_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_leaves_enough_of_an_image_that_is_yet_to_be_turned() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = encode(gradient(400, 1600), "JPEG", exif=exif)  # upright: 1600 × 400
-    width, height = drafted(monkeypatch, (200, 50), turned, resize="bilinear", decode="fast")
+    width, height = drafted((200, 50), turned, resize="bilinear", decode="fast")
     assert (height, width) >= (400, 100)
 
 

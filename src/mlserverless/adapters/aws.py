@@ -43,7 +43,7 @@ class HttpApi:
     @staticmethod
     def accepts(event: Event) -> bool:
         """Return whether ``event`` is a request in the payload format 2.0."""
-        return event.get("version") == "2.0" and "http" in event.get("requestContext", {})
+        return event.get("version") == "2.0" and "http" in (event.get("requestContext") or {})
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:
         """Answer through the web app."""
@@ -59,7 +59,7 @@ class HttpApi:
         if path == f"/{stage}" or path.startswith(f"/{stage}/"):
             path = path[len(stage) + 1 :] or "/"
         data = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
-        headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         method, query = context["http"]["method"], event.get("rawQueryString", "")
         return HttpRequest(method, path, query, headers, data)
 
@@ -84,7 +84,8 @@ class S3Notification:
         """Return whether ``event`` is S3's own: a notification, or the test sent when one is set up."""
         records = event.get("Records")
         first = records[0] if isinstance(records, list) and records else {}
-        return event.get("Event") == "s3:TestEvent" or first.get("eventSource") == "aws:s3"
+        source = first.get("eventSource") if isinstance(first, dict) else None
+        return event.get("Event") == "s3:TestEvent" or source == "aws:s3"
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Any:  # noqa: ARG002 - records have ids
         """Answer every record. If one fails the invocation does, which Lambda retries twice, then dead-letters."""

@@ -4,8 +4,9 @@ import json
 from urllib.parse import unquote
 
 from helpers.harness import INVOCATION_ID, Answer, lower
+
 from mlserverless.adapters.aws import make_handler
-from mlserverless.local.function_url import to_event, to_response
+from mlserverless.local.aws.function_url import to_event, to_response
 from mlserverless.serving import Service
 from mlserverless.web.http import HttpRequest
 

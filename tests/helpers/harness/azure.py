@@ -1,8 +1,8 @@
 """Azure Functions' HTTP trigger: azure-functions' own request and response."""
 
 import azure.functions as func
-
 from helpers.harness import INVOCATION_ID, Answer, lower
+
 from mlserverless.adapters.azure import FunctionHttp
 from mlserverless.serving import Service
 

@@ -6,8 +6,8 @@ from typing import Any
 from unittest import mock
 
 import functions_framework
-
 from helpers.harness import Answer, lower
+
 from mlserverless.adapters import gcp
 from mlserverless.serving import Service
 
@@ -28,7 +28,9 @@ class Harness:
     def ask(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Answer:
         path, _, query = target.partition("?")
         with mock.patch.object(gcp, "_http", self._http):
-            response = app("predict").test_client().open(
-                path, method=method, query_string=query, headers=headers, data=body
+            response = (
+                app("predict")
+                .test_client()
+                .open(path, method=method, query_string=query, headers=headers, data=body)
             )
         return Answer(response.status_code, lower(response.headers), response.data)

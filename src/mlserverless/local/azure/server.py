@@ -1,7 +1,7 @@
 """``serve --on azure``: a function app in Microsoft's real Python runtime, on this machine, without Docker.
 
 The runtime needs Python 3.13 or later with its own packages, so it is a process of its own
-(:mod:`mlserverless.local.azure_worker`); this side runs on any supported Python.
+(:mod:`mlserverless.local.azure.worker`); this side runs on any supported Python.
 """
 
 import http.client
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mlserverless.local.azure_python import VARIABLE, interpreter
+from mlserverless.local.azure.python import VARIABLE, interpreter
 from mlserverless.local.parts import Part, fetch
 from mlserverless.local.runtime import child_environment
 from mlserverless.web.http import HttpResponse
@@ -95,7 +95,7 @@ def start(
     # CONTAINER_NAME tells the worker that it is on a consumption plan; the other is no setting of the app's.
     for name in ("CONTAINER_NAME", VARIABLE):
         variables.pop(name, None)
-    command = [chosen.path, "-P", "-m", "mlserverless.local.azure_worker"]  # -P: nothing from app_dir yet
+    command = [chosen.path, "-P", "-m", "mlserverless.local.azure.worker"]  # -P: nothing from app_dir yet
     command += ["--host", host, "--port", str(port)]
     command += ["--messages", str(fetch(MESSAGES) / MESSAGES.prefix), str(app_dir)]
     process = subprocess.Popen(  # noqa: S603 - an interpreter that the caller chose, our own words

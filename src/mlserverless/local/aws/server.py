@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlserverless.local.aws_function import INVOKE_PATH, Backend, Function, Invocation, error_document
-from mlserverless.local.aws_sandboxes import Sandboxes
+from mlserverless.local.aws.function import INVOKE_PATH, Backend, Function, Invocation, error_document
+from mlserverless.local.aws.function_url import to_event, to_response
+from mlserverless.local.aws.rie import Emulator
+from mlserverless.local.aws.sandboxes import Sandboxes
 from mlserverless.local.front import Front
-from mlserverless.local.function_url import to_event, to_response
-from mlserverless.local.rie import Emulator
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 _LARGEST_EVENT = 6_291_456  # bytes

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlserverless.local.azure_messages import admin_data, blob_data, http_data, http_response
+from mlserverless.local.azure.messages import admin_data, blob_data, http_data, http_response
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlserverless.local.azure_routes import Route, match, ordered, route, route_prefix
+from mlserverless.local.azure.routes import Route, match, ordered, route, route_prefix
 
 
 def one(template: str | None, *, prefix: str = "", name: str = "f", methods: list[str] | None = None) -> Route:

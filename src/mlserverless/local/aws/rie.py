@@ -18,7 +18,7 @@ import time
 import uuid
 from pathlib import Path
 
-from mlserverless.local.aws_function import INVOKE_PATH, Function, Invocation, exited, timed_out
+from mlserverless.local.aws.function import INVOKE_PATH, Function, Invocation, exited, timed_out
 from mlserverless.local.parts import Part, fetch
 
 RIE = Part(

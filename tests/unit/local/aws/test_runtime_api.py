@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from mlserverless.local.runtime_api import Report, RuntimeApi
+from mlserverless.local.aws.runtime_api import Report, RuntimeApi
 
 NEXT = "/2018-06-01/runtime/invocation/next"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:function"

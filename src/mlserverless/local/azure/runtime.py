@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from mlserverless.local.azure_messages import Typed
+from mlserverless.local.azure.messages import Typed
 
 _PACKAGE = "_azure_functions_protos"
 

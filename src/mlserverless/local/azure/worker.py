@@ -1,6 +1,6 @@
 """The process behind ``serve --on azure``: a function app in Microsoft's Python runtime, answering HTTP.
 
-``python -m mlserverless.local.azure_worker --messages FOLDER APP`` loads APP (host.json, function_app.py in
+``python -m mlserverless.local.azure.worker --messages FOLDER APP`` loads APP (host.json, function_app.py in
 the Python v2 programming model) and prints one line of JSON on stdout: ``{"port": 7071}`` when it is ready,
 ``{"error": "..."}`` when it cannot be. All else, the functions' ``print`` included, goes to stderr. It ends
 when its stdin does, so that it never outlives the process that started it.
@@ -27,8 +27,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from mlserverless.local import azure_messages, azure_routes
-from mlserverless.local.azure_runtime import AzureRuntime, Function, FunctionFailed
+from mlserverless.local.azure import messages, routes
+from mlserverless.local.azure.runtime import AzureRuntime, Function, FunctionFailed
 from mlserverless.local.front import Front
 from mlserverless.web.http import HttpRequest, HttpResponse
 
@@ -39,11 +39,11 @@ class App:
     """A function app: ``handle`` answers one request and may be called from many threads."""
 
     def __init__(self, app_dir: Path, messages: Path) -> None:
-        prefix = azure_routes.route_prefix(app_dir)
+        prefix = routes.route_prefix(app_dir)
         self._runtime = AzureRuntime(app_dir, messages)
         self._functions = {item.name: item for item in self._runtime.functions}
         http = [item for item in self._runtime.functions if item.trigger["type"] == "httpTrigger"]
-        self._routes = azure_routes.ordered(azure_routes.route(item.name, item.trigger, prefix) for item in http)
+        self._routes = routes.ordered(routes.route(item.name, item.trigger, prefix) for item in http)
 
     def listing(self) -> str:
         """Return one line a function: how it is reached."""
@@ -61,18 +61,18 @@ class App:
         """Answer ``request`` with the function that its route or the admin path names."""
         if request.path.startswith(_ADMIN):
             return self._admin(request)
-        found = azure_routes.match(self._routes, request.method, request.path)
+        found = routes.match(self._routes, request.method, request.path)
         if found is None:
             return HttpResponse(404, (), b"")
         route, parameters = found
         function = self._functions[route.function]
-        data = azure_messages.http_data(request, parameters)
+        data = messages.http_data(request, parameters)
         try:
             answer = self._runtime.invoke(function, data, {}, request.headers.get("traceparent", ""))
         except FunctionFailed as error:
             print(f"{function.name} raised:\n{error.stack}", file=sys.stderr)
             return HttpResponse(500, (), b"")
-        return azure_messages.http_response(answer)
+        return messages.http_response(answer)
 
     def close(self) -> None:
         """Let the running functions end, then stop."""
@@ -95,9 +95,7 @@ class App:
         return HttpResponse(202, (), b"")
 
 
-def _trigger_data(
-    function: Function, request: HttpRequest
-) -> tuple[azure_messages.Typed, dict[str, azure_messages.Typed]]:
+def _trigger_data(function: Function, request: HttpRequest) -> tuple[messages.Typed, dict[str, messages.Typed]]:
     trigger = str(function.trigger["type"])
     content_type = request.headers.get("content-type", "application/octet-stream")
     now = datetime.now(UTC)
@@ -109,12 +107,12 @@ def _trigger_data(
                 f"{function.name} has a blob trigger: POST the blob's bytes, with its address in X-Blob-Uri"
                 " and a Content-Type other than application/json"
             )
-        return azure_messages.blob_data(request.headers["x-blob-uri"], request.body, content_type, now)
+        return messages.blob_data(request.headers["x-blob-uri"], request.body, content_type, now)
     try:
         given = json.loads(request.body).get("input", "")
     except (ValueError, AttributeError):
         raise ValueError('the body must be a JSON object: {"input": "..."}') from None
-    return azure_messages.admin_data(trigger, given if isinstance(given, str) else json.dumps(given), now)
+    return messages.admin_data(trigger, given if isinstance(given, str) else json.dumps(given), now)
 
 
 def _text(status: int, text: str) -> HttpResponse:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlserverless.local import rie
-from mlserverless.local.aws import LambdaServer, available, start
+from mlserverless.local.aws import LambdaServer, available, rie, start
 
 needs_runtime = pytest.mark.skipif(available() is not None, reason=str(available()))
 

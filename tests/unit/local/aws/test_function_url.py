@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlserverless.local.function_url import to_event, to_response
+from mlserverless.local.aws.function_url import to_event, to_response
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 ID = "d16a6b55-dea9-4b23-8499-eb85c3d2d904"

@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mlserverless.local import aws, aws_sandboxes
+from mlserverless.local import aws
 from mlserverless.local.aws import LambdaServer, available, start
-from mlserverless.local.aws_function import INVOKE_PATH, Invocation
+from mlserverless.local.aws import sandboxes as aws_sandboxes
+from mlserverless.local.aws.function import INVOKE_PATH, Invocation
 
 needs_runtime = pytest.mark.skipif(available() is not None, reason=str(available()))
 

@@ -9,8 +9,8 @@ import threading
 import time
 import uuid
 
-from mlserverless.local.aws_function import Function, Invocation, exited, timed_out
-from mlserverless.local.runtime_api import Report, RuntimeApi
+from mlserverless.local.aws.function import Function, Invocation, exited, timed_out
+from mlserverless.local.aws.runtime_api import Report, RuntimeApi
 
 _INIT_LIMIT_S = 10.0  # Lambda's own limit of the init phase; what is above it counts against the timeout
 

@@ -1,0 +1,304 @@
+"""Lambda's events as AWS sends them, through the handler."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import child, origin
+from helpers.harness.aws import Context
+from helpers.services import PREDICTION, WIRE, FakeService
+
+from mlserverless import stores
+from mlserverless.adapters.aws import TRIGGERS, DirectInvoke, HttpApi, S3Notification, make_handler
+from mlserverless.errors import ConfigError, InvalidRequest, ModelUnavailable, SourceNotFound
+from mlserverless.predictor import Predictor
+from mlserverless.serving import Redeliver, Service
+from mlserverless.sinks import LogSink
+from mlserverless.types import Request
+
+ROOT = Path(__file__).parents[2]
+PHOTO = (ROOT / "examples" / "photos" / "flower.jpg").read_bytes()
+
+
+def event(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((ROOT / "tests" / "events" / "aws" / f"{name}.json").read_text())
+    return loaded
+
+
+def test_a_function_url_event_becomes_a_request() -> None:
+    request = HttpApi(FakeService()).read(event("function_url"))
+    assert (request.method, request.path) == ("POST", "/predict")
+    assert request.query == "top_k=3&labels_deny=caf%C3%A9,b"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["cookie"] == "session=1; theme=dark"
+    assert request.body == '{"url": "https://example.com/é.jpg"}'.encode()
+
+
+def test_a_function_url_event_is_answered() -> None:
+    service = FakeService()
+    answer = make_handler(service)(event("function_url"), Context())
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
+    assert json.loads(answer["body"]) == WIRE
+    assert answer["headers"]["X-Request-Id"] == Context.aws_request_id, "Lambda's, where the caller gave none"
+    (request,) = service.requests
+    assert (request.url, request.options.top_k) == ("https://example.com/é.jpg", 3)
+    assert request.options.labels_deny == ("café", "b")
+    assert service.lines == [], "what HTTP answers is not recorded as an event's result"
+
+
+def test_an_http_api_event_is_answered_without_its_stage() -> None:
+    service = FakeService()
+    answer = make_handler(service)(event("http_api_stage"), Context())
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["X-Request-Id"] == "abc", "the caller's, by a header of another case"
+    assert service.requests[0].image == b"\xff\xd8\xff\xe0\x00\x10"
+    assert service.requests[0].options.top_k == 1
+
+
+@pytest.mark.parametrize(
+    ("stage", "sent", "path"),
+    [
+        ("prod", "/prod", "/"),
+        ("prod", "/prod/", "/"),
+        ("prod", "/prod/model", "/model"),
+        ("prod", "/production/model", "/production/model"),
+        ("prod", "/predict", "/predict"),
+        ("$default", "/predict", "/predict"),
+    ],
+)
+def test_only_a_whole_stage_is_taken_off(stage: str, sent: str, path: str) -> None:
+    given = event("http_api_stage")
+    given["requestContext"]["stage"], given["requestContext"]["http"]["path"] = stage, sent
+    assert HttpApi(FakeService()).read(given).path == path
+
+
+def test_the_decoded_path_is_read() -> None:
+    """A Function URL's rawPath is encoded."""
+    given = event("function_url")
+    given["rawPath"], given["requestContext"]["http"]["path"] = "/caf%C3%A9%2541", "/café%41"
+    assert HttpApi(FakeService()).read(given).path == "/café%41"
+
+
+def test_an_event_with_neither_body_nor_headers_is_read() -> None:
+    """As the console's test button sends it."""
+    given = event("function_url")
+    for name in ("body", "headers", "rawQueryString", "cookies", "queryStringParameters"):
+        del given[name]
+    answer = make_handler(FakeService())(given, Context())
+    assert answer["statusCode"] == 400
+    assert "has no body" in json.loads(answer["body"])["detail"]
+
+
+def test_an_encoded_key_names_its_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the real predictor; only the store is a stand-in."""
+    read: list[str] = []
+
+    def recorder(url: str, deadline: Any, *, max_bytes: int, allowed_hosts: tuple[str, ...]) -> bytes:
+        read.append(url)
+        assert (max_bytes, allowed_hosts) == (10_000_000, ())
+        return PHOTO
+
+    monkeypatch.setattr(stores, "read", recorder)
+    lines: list[str] = []
+    service = Service(lambda: Predictor(top_k=1), LogSink(lines.append))
+    answer = make_handler(service)(event("s3_put"), Context())
+    assert read == ["s3://photos/a b/cé.jpg"]
+    assert answer["results"][0]["predictions"][0]["label"] == "daisy"
+    (line,) = map(json.loads, lines)
+    assert (line["source"], line["request_id"]) == ("s3://photos/a b/cé.jpg", "EXAMPLE123456789")
+    assert line["prediction"] == answer["results"][0]
+
+
+def test_every_record_is_answered_and_recorded() -> None:
+    service = FakeService()
+    answer = make_handler(service)(event("s3_put_two"), Context())
+    assert [request.url for request in service.requests] == ["s3://photos/a b/cé.jpg", "s3://photos/cat.jpg"]
+    assert [request.id for request in service.requests] == ["EXAMPLE123456789", "EXAMPLE987654321"]
+    assert answer == {"results": [WIRE, WIRE]}
+    assert len(service.lines) == 2
+
+
+def test_a_versioned_object_is_read_by_its_key() -> None:
+    service = FakeService()
+    make_handler(service)(event("s3_put_versioned"), Context())
+    assert [request.url for request in service.requests] == ["s3://photos/cat.jpg"]
+
+
+def test_the_event_that_s3_sends_as_a_test_is_acknowledged() -> None:
+    service = FakeService(ModelUnavailable("never asked"))
+    assert make_handler(service)(event("s3_test_event"), Context()) == {"results": []}
+    assert service.requests == []
+
+
+def test_one_failed_record_fails_the_invocation_after_all_were_recorded() -> None:
+    def answer(request: Request) -> Any:
+        return SourceNotFound("There is no object.") if request.url == "s3://photos/cat.jpg" else PREDICTION
+
+    service = FakeService(answer)
+    with pytest.raises(
+        Redeliver, match=r"1 of 2 items failed: s3://photos/cat\.jpg: source-not-found: There is no"
+    ):
+        make_handler(service)(event("s3_put_two"), Context())
+    kept = [json.loads(line) for line in service.lines]
+    assert kept[0]["prediction"] == WIRE
+    assert kept[1]["problem"]["code"] == "source-not-found"
+
+
+@pytest.mark.parametrize("broken", [{}, {"s3": {}}, {"s3": {"bucket": {}}}, {"s3": None}, {"s3": {"bucket": "b"}}])
+def test_a_record_without_an_object_does_not_take_its_neighbour_with_it(broken: dict[str, Any]) -> None:
+    given = event("s3_put_two")
+    given["Records"][1] = {"eventSource": "aws:s3", **broken}
+    service = FakeService()
+    with pytest.raises(Redeliver, match="1 of 2 items failed: an item: invalid-request: The S3 record names no"):
+        make_handler(service)(given, Context())
+    assert [request.url for request in service.requests] == ["s3://photos/a b/cé.jpg"]
+    assert json.loads(service.lines[1])["problem"]["code"] == "invalid-request"
+
+
+def test_a_record_without_a_request_id_gets_one() -> None:
+    given = event("s3_put")
+    del given["Records"][0]["responseElements"]
+    service = FakeService()
+    make_handler(service)(given, Context())
+    assert len(service.requests[0].id) == 32
+
+
+def test_a_direct_invoke_returns_the_prediction() -> None:
+    service = FakeService()
+    asked = {"url": "https://x.example/1", "top_k": 2, "labels_allow": ["cat"], "score_threshold": 0.25}
+    assert make_handler(service)(asked, Context()) == WIRE
+    (request,) = service.requests
+    assert request.id == Context.aws_request_id
+    assert request.options == (2, 0.25, ("cat",), None)
+
+
+def test_a_direct_invoke_raises_so_that_its_caller_sees_a_function_error() -> None:
+    with pytest.raises(SourceNotFound, match="no such cat"):
+        make_handler(FakeService(SourceNotFound("no such cat")))({"url": "https://x.example/1"}, Context())
+
+
+def test_a_direct_invoke_of_a_list_has_a_result_for_each() -> None:
+    def answer(request: Request) -> Any:
+        return SourceNotFound("none") if request.url == "https://x.example/2" else PREDICTION
+
+    asked = {"urls": ["https://x.example/1", "https://x.example/2", 3]}
+    first, second, third = make_handler(FakeService(answer))(asked, Context())["results"]
+    assert first == WIRE
+    assert (second["code"], second["instance"]) == ("source-not-found", f"{Context.aws_request_id}/1")
+    assert (third["code"], third["instance"]) == ("invalid-request", f"{Context.aws_request_id}/2")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            {"url": "https://x.example/1", "top_k": 0},
+            "top_k is 0, which is not accepted: give a whole number from 1",
+        ),
+        ({"url": "https://x.example/1", "size": 3}, "'size' is not known; known are url, urls, top_k"),
+        ({"url": "https://x.example/1", "urls": []}, "Give either url or urls"),
+        ({"urls": []}, "urls is a list of 0; accepted is a list of 1 to 16 URLs"),
+        ({"url": None}, "A url is a text that is not empty; here it is None"),
+    ],
+)
+def test_a_direct_invoke_that_asks_wrongly_is_told(asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidRequest, match=told):
+        make_handler(FakeService())(asked, Context())
+
+
+def test_a_direct_invoke_is_told_of_wrong_settings() -> None:
+    with pytest.raises(ConfigError, match="top_k is 'x'"):
+        make_handler(Service(lambda: Predictor(top_k="x")))({"url": "https://x.example/1"}, Context())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        event("sqs"),
+        event("rest_api"),
+        {},
+        [],
+        "a text",
+        None,
+        {"Records": []},
+        {"Records": ["no record"]},
+        {"Records": {}},
+        {"version": "2.0"},
+        {"version": "2.0", "requestContext": None},
+    ],
+    ids=lambda given: str(given)[:30],
+)
+def test_an_event_of_another_kind_is_refused_with_the_kinds_that_are_handled(given: Any) -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"of no kind that is handled here: HttpApi, S3Notification, DirectInvoke"
+    ):
+        make_handler(FakeService())(given, Context())
+
+
+def test_a_trigger_of_the_users_own_comes_first() -> None:
+    class Mine(DirectInvoke):
+        def handle(self, event: Any, request_id: str, deadline: Any) -> Any:
+            return "mine", request_id
+
+    handler = make_handler(FakeService(), (Mine, *TRIGGERS))
+    assert handler({"url": "https://x.example/"}, Context()) == ("mine", Context.aws_request_id)
+    assert handler(event("s3_test_event"), Context()) == {"results": []}
+    assert S3Notification in TRIGGERS
+
+
+@pytest.mark.parametrize(
+    "asked", [event("function_url"), event("s3_put"), {"url": "s3://a/b"}, {"urls": ["s3://a/b"]}]
+)
+@pytest.mark.parametrize(("milliseconds", "low", "high"), [(30_000, 29.0, 29.5), (300, 0.0, 0.0)])
+def test_the_time_left_to_lambda_is_the_deadline(asked: Any, milliseconds: int, low: float, high: float) -> None:
+    """Less half a second, to answer in."""
+    service = FakeService()
+    make_handler(service)(asked, Context(milliseconds))
+    assert low <= service.fake.left[0] <= high
+
+
+@pytest.fixture(scope="module")
+def photo() -> Iterator[str]:
+    with origin.serving({"/flower.jpg": origin.response(PHOTO)}) as running:
+        yield running.url("/flower.jpg")
+
+
+def test_the_deploy_folders_entry_answers_a_url_without_numpy(photo: str) -> None:
+    code = f"""
+import json
+from app import handler, __all__
+from helpers.harness.aws import Context
+given = json.loads(open({str(ROOT / "tests" / "events" / "aws" / "function_url.json")!r}).read())
+given["body"], given["rawQueryString"] = json.dumps({{"url": {photo!r}}}), "top_k=1"
+answer = json.loads(handler(given, Context())["body"]), __all__
+{child.TELL}"""
+    told = child.run(
+        code,
+        ROOT / "adapters" / "aws",
+        MLSERVERLESS_ALLOW_PRIVATE_ADDRESSES="true",
+        PYTHONPATH=str(ROOT / "tests"),
+    )
+    prediction, names = told["answer"]
+    assert names == ["handler"]
+    assert prediction["predictions"][0]["label"] == "daisy"
+    assert told["heavy"] == []
+
+
+def test_the_entry_survives_wrong_settings_and_answers_them() -> None:
+    """A crash at import would be a restart loop with no word to the caller."""
+    code = f"""
+from app import handler
+from helpers.harness.aws import Context
+try:
+    answer = handler({{"url": "https://x.example/"}}, Context())
+except Exception as error:
+    answer = [type(error).__name__, str(error)]
+{child.TELL}"""
+    told = child.run(
+        code, ROOT / "adapters" / "aws", MLSERVERLESS_MODEL="no-such-model", PYTHONPATH=str(ROOT / "tests")
+    )
+    name, text = told["answer"]
+    assert name == "ModelUnavailable"
+    assert "There is no model 'no-such-model'" in text

@@ -1,0 +1,217 @@
+"""The five stages together, on an engine that answers what the test says, and on the bundled models."""
+
+import math
+import struct
+import threading
+import time
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.fakes import fake_engine, folder
+from helpers.images import encode, gradient, png_header, rows
+from helpers.origin import response, serving
+from PIL import Image
+
+import mlserverless
+from mlserverless import predictor
+from mlserverless.deadline import Deadline
+from mlserverless.engines import Tensor
+from mlserverless.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    ImageTooLarge,
+    InvalidRequest,
+    ModelUnavailable,
+    Overloaded,
+    SourceBlocked,
+    SourceNotFound,
+    UndecodableImage,
+)
+from mlserverless.predictor import Predictor, predict
+from mlserverless.types import Options, Request, Score
+
+PICTURE = rows([(1, 2, 3), (4, 5, 6)], [(7, 8, 9), (10, 11, 12)])
+PNG = encode(PICTURE)
+BEST = (Score("dog", 1, 0.5), Score("cat", 0, 0.25), Score("owl", 2, 0.125))
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    return folder(tmp_path / "mine")
+
+
+def test_every_kind_of_source_answers_the_same(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = fake_engine(monkeypatch)
+    (tmp_path / "a.png").write_bytes(PNG)
+    with serving({"/a.png": response(PNG)}) as origin:
+        ready = Predictor(mine, allow_private_addresses=True)
+        sources: list[Any] = [
+            origin.url("/a.png"),
+            PNG,
+            bytearray(PNG),
+            memoryview(PNG),
+            tmp_path / "a.png",
+            PICTURE,
+            Image.open(BytesIO(PNG)),
+            np.asarray(PICTURE),
+        ]
+        answers = [ready.predict(source) for source in sources]
+    assert [answer.predictions for answer in answers] == [BEST] * len(sources)
+    assert engine.made[0].given == [bytes(range(1, 13))] * len(sources)
+    assert answers[0].model == "mine"
+
+
+@pytest.mark.parametrize("source", [5, None, object(), {"url": "x"}, [1, 2], np.zeros((2, 2, 3))], ids=repr)
+def test_anything_else_is_an_invalid_request_that_says_what_is_taken(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, source: Any
+) -> None:
+    fake_engine(monkeypatch)
+    with pytest.raises(InvalidRequest) as caught:
+        Predictor(mine).predict(source)
+    assert str(caught.value).startswith(f"{type(source).__name__} is not a source; sources are a URL (str), ")
+
+
+def test_str_is_always_a_url_and_never_a_file(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_engine(monkeypatch)
+    (tmp_path / "a.png").write_bytes(PNG)
+    with pytest.raises(InvalidRequest, match="not a URL"):
+        Predictor(mine).predict(str(tmp_path / "a.png"))
+    with pytest.raises(SourceBlocked, match="scheme 'file'"):
+        Predictor(mine).predict((tmp_path / "a.png").as_uri())
+
+
+def test_callers_image_is_not_decoded_at_a_fraction(models: Path) -> None:
+    image = Image.open(BytesIO(encode(gradient(2000, 2000), "JPEG")))
+    Predictor(models / "efficientnet-lite0").predict(image)
+    assert image.size == (2000, 2000)
+
+
+def test_missing_file_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    with pytest.raises(SourceNotFound, match=r"The file /no/such\.png cannot be read: No such file or directory"):
+        Predictor(mine).predict(Path("/no/such.png"))
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_more_bytes_than_allowed_are_refused(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_file: bool
+) -> None:
+    fake_engine(monkeypatch)
+    (tmp_path / "a.png").write_bytes(PNG)
+    source: Any = tmp_path / "a.png" if as_file else PNG
+    assert Predictor(mine, max_bytes=len(PNG)).predict(source).predictions == BEST
+    with pytest.raises(ImageTooLarge, match=rf"bytes; at most {len(PNG) - 1} are accepted"):
+        Predictor(mine, max_bytes=len(PNG) - 1).predict(source)
+
+
+def test_settings_reach_the_opening(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    with pytest.raises(ImageTooLarge, match="at most 3 are accepted"):
+        Predictor(mine, max_pixels=3).predict(PNG)
+    assert Predictor(mine, formats=("gif",)).predict(encode(PICTURE, "GIF")).predictions == BEST
+    with pytest.raises(UndecodableImage):
+        Predictor(mine).predict(png_header(4, 4))
+
+
+def test_options_of_a_request(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    ready = Predictor(mine, top_k=2)
+    assert ready.predict(PNG).predictions == BEST[:2]
+    assert ready.predict(PNG, top_k=3).predictions == BEST
+    assert ready.predict(PNG, score_threshold=0.25).predictions == BEST[:2]
+    assert ready.predict(PNG, labels_allow=["owl"]).predictions == BEST[2:]
+    assert ready.predict(PNG, labels_deny="dog,cat").predictions == BEST[2:]
+    with pytest.raises(InvalidRequest, match="'topk' is not an option"):
+        ready.predict(PNG, topk=1)
+    with pytest.raises(InvalidRequest, match="labels_allow names 'cow'"):
+        ready.predict(PNG, labels_allow="cow")
+
+
+def test_answer_serves_adapters(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    answer = Predictor(mine).answer(Request("id", image=PNG, options=Options(top_k=1)), Deadline(5))
+    assert answer.predictions == BEST[:1]
+    with pytest.raises(InvalidRequest, match="not a URL"):
+        Predictor(mine).answer(Request("id"), Deadline(5))
+
+
+def test_timings_name_the_stages(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    ready = Predictor(mine, allow_private_addresses=True)
+    after = ["open", "prepare", "preprocess", "wait", "invoke"]
+    with serving({"/": response(PNG)}) as origin:
+        timings = ready.predict(origin.url()).timings
+    assert [name for name, _ in timings] == ["load", "download", *after]
+    assert [name for name, _ in ready.predict(PNG).timings] == ["load", *after]
+    assert [name for name, _ in ready.predict(PICTURE).timings] == after[1:]
+    assert all(milliseconds >= 0 for _, milliseconds in timings)
+
+
+def test_timings_are_in_milliseconds(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch, lambda _: time.sleep(0.05) or b"abc")  # type: ignore[func-returns-value]
+    assert 50 <= dict(Predictor(mine).predict(PNG).timings)["invoke"] < 1050
+
+
+def test_time_that_is_over_before_the_model_runs(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = fake_engine(monkeypatch)
+    with pytest.raises(DeadlineExceeded, match=r"over before the model ran\.$"):
+        Predictor(mine).predict(PNG, timeout=0)
+    assert engine.made[0].given == []
+
+
+def test_busy_interpreters_are_overload(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, go_on = threading.Event(), threading.Event()
+
+    def answer(_: bytes) -> bytes:
+        running.set()
+        assert go_on.wait(10)
+        return b"abc"
+
+    fake_engine(monkeypatch, answer)
+    ready = Predictor(mine, concurrency=1)
+    other = threading.Thread(target=ready.predict, args=(PNG,))
+    other.start()
+    assert running.wait(10)
+    with pytest.raises(Overloaded, match="All 1 interpreters"):
+        ready.predict(PNG, timeout=0.2)
+    go_on.set()
+    other.join(10)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_answer_that_is_no_number_is_the_models_fault(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    outputs = (Tensor("scores", (1, 3), "float32"),)
+    fake_engine(monkeypatch, struct.pack("<3f", 0.1, value, 0.2), outputs=outputs)
+    with pytest.raises(ModelUnavailable, match=r"^The model answered (NaN|infinite scores)"):
+        Predictor(mine).predict(PNG)
+
+
+def test_warm_up_runs_the_model_on_grey(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = fake_engine(monkeypatch)
+    Predictor(mine).warm_up()
+    assert engine.made[0].given == [bytes([127] * 12)]
+
+
+def test_module_level_predict_keeps_one_predictor(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = fake_engine(monkeypatch)
+    monkeypatch.setattr(predictor, "_default_predictor", [])
+    monkeypatch.setenv("MLSERVERLESS_MODEL", str(mine))
+    assert predict(PNG, top_k=1).predictions == BEST[:1]
+    assert mlserverless.predict(PNG).predictions == BEST
+    assert len(engine.made) == 1
+
+
+def test_bad_setting_is_told_at_once(mine: Path) -> None:
+    with pytest.raises(ConfigError, match="top_k is 0, which is not accepted"):
+        Predictor(mine, top_k=0)
+    with pytest.raises(ConfigError, match="topk is not a setting"):
+        Predictor(mine, topk=1)

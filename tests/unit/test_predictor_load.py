@@ -1,0 +1,196 @@
+"""Loading: once, whoever asks first; everything that is wrong with a model is told with its name."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.fakes import IMAGE, SCORES, fake_engine, folder
+from helpers.images import encode, rows
+
+from mlserverless import model
+from mlserverless.engines import Tensor
+from mlserverless.errors import ModelUnavailable
+from mlserverless.predictor import Predictor
+
+PNG = encode(rows([(1, 2, 3)] * 2, [(1, 2, 3)] * 2))
+
+
+def fails(path: Path, **settings: Any) -> str:
+    with pytest.raises(ModelUnavailable) as caught:
+        Predictor(path, **settings).load()
+    return str(caught.value)
+
+
+def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
+    assert fails(tmp_path / "none").startswith(f"There is no model '{tmp_path}/none'")
+
+
+def test_many_threads_load_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, reads, answers = folder(tmp_path / "mine"), [], []
+    engine, read, start = fake_engine(monkeypatch), model._read, threading.Barrier(32)
+
+    def slowly(path: str, pinned: str) -> tuple[bytes, str]:
+        reads.append(path)
+        time.sleep(0.1)
+        return read(path, pinned)
+
+    monkeypatch.setattr(model, "_read", slowly)
+    ready = Predictor(mine, concurrency=2)
+
+    def work() -> None:
+        start.wait(10)
+        answers.append(ready.predict(PNG, timeout=20))
+
+    threads = [threading.Thread(target=work) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(answers) == 32
+    assert len({answer.predictions for answer in answers}) == 1
+    assert reads == [str(mine / "model.tflite")]
+    assert len(engine.made) <= 2
+    assert len(engine.asked) == 1
+
+
+def test_failed_load_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    ready = Predictor(tmp_path / "mine")
+    with pytest.raises(ModelUnavailable):
+        ready.load()
+    folder(tmp_path / "mine")
+    assert ready.load().model.name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("settings", "memory", "threads"),
+    [({"threads": 3}, "", 3), ({}, "1769", 1), ({}, "128", 1), ({"threads": 2}, "128", 2)],
+)
+def test_threads_follow_the_setting_then_the_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, int], memory: str, threads: int
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)
+    engine = fake_engine(monkeypatch)
+    Predictor(folder(tmp_path / "mine"), **settings).load()
+    assert engine.threads == [threads]
+
+
+@pytest.mark.parametrize(("settings", "size"), [({"concurrency": 7}, 7), ({}, 4)])
+def test_pool_size_follows_the_setting_then_the_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, int], size: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)), raising=False)
+    fake_engine(monkeypatch)
+    assert Predictor(folder(tmp_path / "mine"), **settings).load().pool.size == size
+
+
+def test_engine_setting_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = fake_engine(monkeypatch)
+    loaded = Predictor(folder(tmp_path / "mine"), engine="tflite-runtime").load()
+    assert (engine.asked, loaded.engine) == (["tflite-runtime"], "fake")
+
+
+def test_wrong_pin_is_refused_with_both_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    said = fails(folder(tmp_path / "mine", f'sha256 = "{"0" * 64}"'))
+    assert "model.tflite has the sha256 " in said
+    assert f"but model.toml pins {'0' * 64}" in said
+
+
+def test_labels_and_classes_must_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    said = fails(folder(tmp_path / "mine", labels="cat\ndog\n"))
+    assert said == "mine has 2 labels, but its output has 3 classes."
+
+
+def test_without_labels_the_indices_are_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    ready = Predictor(folder(tmp_path / "mine", 'name = "bare"'), labels_deny="2")
+    assert [score.label for score in ready.predict(PNG).predictions] == ["1", "0"]
+
+
+@pytest.mark.parametrize("name", ["labels_allow", "labels_deny"])
+def test_setting_with_an_unknown_label_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    fake_engine(monkeypatch)
+    said = fails(folder(tmp_path / "mine"), **{name: "cat, cow"})
+    assert said == "The settings name the label 'cow', which mine does not have."
+
+
+def test_float_model_without_a_range_names_the_key_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_engine(monkeypatch, inputs=(IMAGE._replace(dtype="float32"),))
+    said = fails(folder(tmp_path / "mine"))
+    assert "Nothing says which range mine wants its float pixels in: set range in [input] of its model.toml" in said
+    assert "raw, unit, signed, imagenet, caffe or a mean and std" in said
+
+
+def test_range_that_the_input_cannot_take_is_told_at_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_engine(monkeypatch)
+    said = fails(folder(tmp_path / "mine", '[input]\nrange = "unit"'))
+    assert "no quantisation: its range must be raw" in said
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ((), "mine has 0 inputs; an image classifier has one."),
+        ((IMAGE, IMAGE), "mine has 2 inputs; an image classifier has one."),
+        ((IMAGE._replace(shape=(1, 2, 2, 1)),), "mine takes (1, 2, 2, 1); read is (1, height, width, 3)"),
+        ((IMAGE._replace(shape=(2, 2, 2, 3)),), "mine takes (2, 2, 2, 3); read is"),
+        ((IMAGE._replace(shape=(1, 12)),), "mine takes (1, 12); read is"),
+        ((IMAGE._replace(shape=(1, -1, -1, 3)),), "mine takes (1, -1, -1, 3); read is"),
+        ((IMAGE._replace(dtype="float16"),), "The model's input is float16; images go into"),
+    ],
+)
+def test_model_that_takes_no_rgb_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: tuple[Tensor, ...], said: str
+) -> None:
+    fake_engine(monkeypatch, inputs=inputs)
+    assert fails(folder(tmp_path / "mine")).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        ((), "mine answers nothing; read is one output of shape (1, classes)."),
+        ((SCORES, SCORES), "mine answers (1, 3), (1, 3); read is"),
+        ((SCORES._replace(shape=()),), "mine answers (); read is"),
+        ((SCORES._replace(shape=(1, 0)),), "mine answers (1, 0); read is"),
+        ((SCORES._replace(shape=(4, 3)),), "mine answers (4, 3); read is"),
+    ],
+)
+def test_model_that_is_no_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outputs: tuple[Tensor, ...], said: str
+) -> None:
+    fake_engine(monkeypatch, outputs=outputs)
+    assert fails(folder(tmp_path / "mine")).startswith(said)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 1, 1, 3)])
+def test_other_shapes_of_one_score_a_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
+) -> None:
+    fake_engine(monkeypatch, outputs=(SCORES._replace(shape=shape),))
+    assert Predictor(folder(tmp_path / "mine")).predict(PNG, top_k=1).predictions[0].label == "dog"
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float16"])
+def test_output_of_another_dtype_is_told_at_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    fake_engine(monkeypatch, outputs=(SCORES._replace(dtype=dtype),))
+    assert f"output is {dtype}" in fails(folder(tmp_path / "mine"))
+
+
+def test_folder_says_how_the_image_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = fake_engine(monkeypatch)
+    toml = '[input]\nresize = "nearest"\nfit = "pad"\nrange = "raw"\n[output]\nactivation = "softmax"'
+    ready = Predictor(folder(tmp_path / "mine", toml), background="#0a0b0c")
+    answer = ready.predict(encode(rows([(1, 2, 3)], [(4, 5, 6)])))
+    assert engine.made[0].given == [bytes([1, 2, 3, 10, 11, 12, 4, 5, 6, 10, 11, 12])]
+    assert sum(score.score for score in answer.predictions) == pytest.approx(1)
