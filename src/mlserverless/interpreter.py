@@ -88,6 +88,6 @@ def load_lite_model(
             interpreter = module.Interpreter(model_content=model.data, num_threads=num_threads)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ModelUnavailable(f"{name} cannot run {path}: {error}.") from error
+            raise ModelUnavailable(f"{name} cannot run {path}: {tflite.reason(error)}.") from error
         return interpreter, interpreter.get_input_details(), interpreter.get_output_details()
     raise ModelUnavailable(f"No engine can run the model. Tried {'; '.join(missing)}.")

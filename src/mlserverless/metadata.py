@@ -99,8 +99,6 @@ class _Table:
     """A flatbuffer table. Every read is checked against the buffer's end by ``struct`` itself."""
 
     def __init__(self, data: bytes, at: int) -> None:
-        if at < 0:
-            raise ValueError(f"an offset points to {at}")
         self._data, self._at = data, at
         self._fields = at - self._unpack("<i", at)
         if self._fields < 0:

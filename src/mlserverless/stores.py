@@ -6,6 +6,7 @@ Credentials and endpoints are the platform's: the variables that each cloud's ow
 
 from functools import lru_cache
 from math import ceil
+from string import ascii_letters, digits
 from typing import Any
 
 from mlserverless.deadline import Deadline
@@ -20,6 +21,7 @@ from mlserverless.errors import (
 )
 from mlserverless.net.url import redact
 
+NAME = frozenset(ascii_letters + digits + "-._$")  # what the names of buckets and containers are made of
 FORMS = {"s3": "s3://bucket/key", "gs": "gs://bucket/object", "az": "az://container/blob"}
 
 
@@ -32,7 +34,7 @@ def read(url: str, deadline: Deadline, *, max_bytes: int, allowed_hosts: tuple[s
     scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
     bucket, _, key = rest.partition("/")
-    if not bucket or not key:
+    if not key.strip("/") or not bucket or set(bucket) - NAME:  # another parser would read another bucket
         raise InvalidRequest(f"The url {redact(url)!r} is not of the form {FORMS[scheme]}.")
     # The whole name, not a pattern of hosts: *.example.com must not admit s3://mine.example.com, anyone's bucket.
     if allowed_hosts and f"{scheme}://{bucket}" not in allowed_hosts:
@@ -54,9 +56,12 @@ def read(url: str, deadline: Deadline, *, max_bytes: int, allowed_hosts: tuple[s
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
         raise SourceError(f"This function may not read {name}.", retryable=False) from error
     except exceptions.BaseError as error:
-        if "timed out" in str(error).lower():
+        # obstore has one class for all of these; its text ends in a dump of the cause
+        if "kind: Timeout" in str(error) or deadline.remaining() <= 0:
             raise SourceTimeout(f"The store did not deliver {name} in time.") from error
         raise SourceError(f"The store could not deliver {name} ({type(error).__name__}).") from error
+    except ValueError as error:  # obstore takes no key with an empty segment, "." or ".."
+        raise InvalidRequest(f"The url {redact(url)!r} names no object: its key cannot be asked for.") from error
 
 
 @lru_cache(maxsize=16)

@@ -33,7 +33,7 @@ class FakeInterpreter:
 
 
 class FakeEngine:
-    """Stands in for ``engines.select``; ``made`` are the interpreters it loaded, ``threads`` what each was given."""
+    """Stands in for ``engines.select``; ``made`` are the interpreters it loaded, ``threads`` what each got."""
 
     def __init__(self, answer: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
         self._fake = answer, inputs, outputs

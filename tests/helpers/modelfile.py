@@ -35,7 +35,7 @@ def _table(builder: flatbuffers.Builder, slots: int, **fields: int) -> int:
 def metadata(
     mean: Sequence[float] = (), std: Sequence[float] = (), labels: str = "", identifier: bytes = b"M001"
 ) -> bytes:
-    """Return a ModelMetadata buffer: one input normalised by ``mean`` and ``std``, one output with a label file."""
+    """Return a ModelMetadata buffer: an input normalised by ``mean`` and ``std``, an output with a label file."""
     b = flatbuffers.Builder(256)
     units = []
     if mean or std:

@@ -58,6 +58,8 @@ class Origin:
                 head = b""
                 while b"\r\n\r\n" not in head and (more := connection.recv(65536)):
                     head += more
+                if not head:
+                    return
                 self.requests.append(head.decode("latin-1"))
                 reply = self.replies[head.split(b" ")[1].decode("latin-1")]
                 if isinstance(reply, bytes):

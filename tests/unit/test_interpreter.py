@@ -2,16 +2,13 @@
 
 import threading
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from helpers.fakes import IMAGE, SCORES, FakeInterpreter
 
 from mlserverless.deadline import Deadline
-from mlserverless.engines import EngineMissing, tflite
 from mlserverless.errors import ModelUnavailable, Overloaded
-from mlserverless.interpreter import Pool, load_lite_model
+from mlserverless.interpreter import Pool
 
 
 def make() -> FakeInterpreter:
@@ -184,52 +181,7 @@ def test_failing_load_frees_its_slot_and_wakes_who_waits() -> None:
 
 def test_interpreter_is_given_back_when_its_use_fails() -> None:
     pool = Pool(make, 1)
-    with pytest.raises(ValueError, match="^mine$"), pool.borrow(Deadline()):
+    with pytest.raises(ValueError, match=r"^mine$"), pool.borrow(Deadline()):
         raise ValueError("mine")
     with pool.borrow(Deadline(0)):
         assert pool.made == 1
-
-
-def test_load_lite_model_is_what_the_write_up_shows(models: Path) -> None:
-    interpreter, inputs, outputs = load_lite_model(str(models / "dogs-vs-cats" / "model.tflite"))
-    assert inputs[0]["shape"].tolist() == [1, 150, 150, 3]
-    assert outputs[0]["shape"].tolist() == [1, 1]
-    interpreter.set_tensor(inputs[0]["index"], np.zeros((1, 150, 150, 3), np.float32))
-    interpreter.invoke()
-    assert 0 <= interpreter.get_tensor(outputs[0]["index"])[0, 0] <= 1
-
-
-def test_load_lite_model_takes_a_path_and_threads(models: Path) -> None:
-    path = models / "dogs-vs-cats" / "model.tflite"
-    assert len(load_lite_model(path, num_threads=2)) == 3  # type: ignore[arg-type]
-
-
-def test_load_lite_model_of_a_missing_file() -> None:
-    with pytest.raises(ModelUnavailable, match="There is no model '/no/such/model.tflite': give a model folder"):
-        load_lite_model("/no/such/model.tflite")
-
-
-def test_load_lite_model_of_a_file_that_is_no_model(tmp_path: Path) -> None:
-    path = tmp_path / "text.tflite"
-    path.write_bytes(b"hello, world")
-    with pytest.raises(ModelUnavailable, match="not a TFLite model: it lacks the identifier TFL3"):
-        load_lite_model(str(path))
-
-
-def test_load_lite_model_of_a_file_that_no_engine_runs(tmp_path: Path) -> None:
-    path = tmp_path / "broken.tflite"
-    path.write_bytes(b"\x10\0\0\0TFL3" + bytes(range(64)))
-    with pytest.raises(ModelUnavailable, match=r"corrupt|cannot run"):
-        load_lite_model(str(path))
-
-
-def test_load_lite_model_without_an_engine_says_what_was_tried(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(name: str) -> object:
-        raise EngineMissing(f"pip install {name}")
-
-    monkeypatch.setattr(tflite, "interpreter_module", missing)
-    with pytest.raises(ModelUnavailable) as caught:
-        load_lite_model(str(models / "dogs-vs-cats"))
-    assert "Tried litert-python: pip install litert-python; tflite-runtime: pip" in str(caught.value)

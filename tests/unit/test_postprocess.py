@@ -63,12 +63,8 @@ def test_nan_is_refused(activation: str) -> None:
 @pytest.mark.parametrize("values", [(math.inf, 0.0), (-math.inf, 0.0), (math.inf, math.inf)])
 @pytest.mark.parametrize("activation", ["none", "softmax", "sigmoid"])
 def test_infinities_never_become_json_that_no_client_reads(values: tuple[float, ...], activation: str) -> None:
-    try:
-        found = scores(floats(*values), tensor("float32"), activation)
-    except ModelUnavailable as error:
-        assert "infinit" in str(error) or "NaN" in str(error)
-    else:
-        assert all(map(math.isfinite, found))
+    with pytest.raises(ModelUnavailable, match=r"^The model answered infinite scores: its weights or its input's"):
+        scores(floats(*values), tensor("float32"), activation)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int32"])

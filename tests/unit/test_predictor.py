@@ -76,9 +76,7 @@ def test_anything_else_is_an_invalid_request_that_says_what_is_taken(
     assert str(caught.value).startswith(f"{type(source).__name__} is not a source; sources are a URL (str), ")
 
 
-def test_str_is_always_a_url_and_never_a_file(
-    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_str_is_always_a_url_and_never_a_file(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(monkeypatch)
     (tmp_path / "a.png").write_bytes(PNG)
     with pytest.raises(InvalidRequest, match="not a URL"):

@@ -118,18 +118,16 @@ def test_setting_with_an_unknown_label_is_told(tmp_path: Path, monkeypatch: pyte
     assert said == "The settings name the label 'cow', which mine does not have."
 
 
-def test_float_model_without_a_range_names_the_key_to_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_float_model_without_a_range_names_the_key_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(monkeypatch, inputs=(IMAGE._replace(dtype="float32"),))
     said = fails(folder(tmp_path / "mine"))
-    assert "Nothing says which range mine wants its float pixels in: set range in [input] of its model.toml" in said
+    assert (
+        "Nothing says which range mine wants its float pixels in: set range in [input] of its model.toml" in said
+    )
     assert "raw, unit, signed, imagenet, caffe or a mean and std" in said
 
 
-def test_range_that_the_input_cannot_take_is_told_at_load(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_range_that_the_input_cannot_take_is_told_at_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(monkeypatch)
     said = fails(folder(tmp_path / "mine", '[input]\nrange = "unit"'))
     assert "no quantisation: its range must be raw" in said

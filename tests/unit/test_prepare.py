@@ -151,7 +151,7 @@ def test_lack_of_memory_is_too_large() -> None:
 
 
 def test_our_own_errors_pass() -> None:
-    with pytest.raises(InvalidRequest, match="^x$"), guarded():
+    with pytest.raises(InvalidRequest, match=r"^x$"), guarded():
         raise InvalidRequest("x")
 
 

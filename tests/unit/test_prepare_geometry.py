@@ -125,9 +125,7 @@ def drafted(size: tuple[int, int], data: bytes = BIG, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(("target", "decoded"), [(50, 100), (99, 200), (101, 400), (200, 400), (201, 800)])
-def test_fast_decodes_at_a_fraction_of_at_least_twice_the_target(
-    target: int, decoded: int
-) -> None:
+def test_fast_decodes_at_a_fraction_of_at_least_twice_the_target(target: int, decoded: int) -> None:
     assert drafted((target, target), resize="bilinear", decode="fast") == (decoded, decoded)
 
 

@@ -72,7 +72,9 @@ def test_values_known_by_hand(scale: Any, pixel: int, channel: int, value: float
 
 
 def test_unknown_range_names_the_known() -> None:
-    with pytest.raises(ValueError, match=r"'halved' is not a range; ranges are raw, unit, signed, imagenet, caffe"):
+    with pytest.raises(
+        ValueError, match=r"'halved' is not a range; ranges are raw, unit, signed, imagenet, caffe"
+    ):
         scaled(1, 0, "halved")
 
 

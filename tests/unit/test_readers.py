@@ -67,8 +67,19 @@ def test_split_refuses(given: Any) -> None:
 
 @pytest.mark.parametrize(
     ("given", "value"),
-    [("true", True), ("True", True), ("1", True), (1, True), ("YES", True), (True, True)]
-    + [("false", False), ("no", False), ("0", False), (False, False), (0, False)],
+    [
+        ("true", True),
+        ("True", True),
+        ("1", True),
+        (1, True),
+        ("YES", True),
+        (True, True),
+        ("false", False),
+        ("no", False),
+        ("0", False),
+        (False, False),
+        (0, False),
+    ],
 )
 def test_flag_reads(given: Any, value: bool) -> None:
     assert readers.flag(given) is value
@@ -112,7 +123,7 @@ def test_colour_refuses(given: Any) -> None:
 
 def test_text_is_stripped_and_not_empty() -> None:
     assert readers.text("  models/mine ") == "models/mine"
-    with pytest.raises(ValueError, match="^ {3}$"):
+    with pytest.raises(ValueError, match=r"^ {3}$"):
         readers.text("   ")
 
 

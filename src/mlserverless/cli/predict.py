@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from mlserverless.cli import FAILED, UNUSABLE, WRONG
-from mlserverless.errors import ConfigError, MlserverlessError, ModelUnavailable
+from mlserverless.errors import ConfigError, InvalidRequest, MlserverlessError, ModelUnavailable
+from mlserverless.options import read_options
 from mlserverless.predictor import Predictor
 from mlserverless.serving import problem
 from mlserverless.types import Prediction, Problem
@@ -39,9 +40,10 @@ def predict(sources: tuple[str, ...], as_json: bool, **given: Any) -> None:
     options = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     options = {name: value for name, value in options.items() if value not in (None, [])}
     try:
+        read_options(options)
         predictor = Predictor(**{name: value for name, value in settings.items() if value is not None})
         predictor.load()
-    except ConfigError as error:
+    except (ConfigError, InvalidRequest) as error:
         raise _stop(error, WRONG) from error
     except ModelUnavailable as error:
         raise _stop(error, UNUSABLE) from error

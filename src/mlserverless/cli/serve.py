@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,22 +44,42 @@ def serve(
         environment["MLSERVERLESS_MODEL"] = str(Path(model).resolve()) if os.path.exists(model) else model
     if allow_private_addresses:
         environment["MLSERVERLESS_ALLOW_PRIVATE_ADDRESSES"] = "true"
+    with _until_stopped():
+        try:
+            runtime = start(cloud, host=host, port=port, environment=environment, **given)
+        except (RuntimeError, OSError) as error:
+            click.echo(f"{cloud}: {error}", err=True)
+            raise SystemExit(UNUSABLE) from error
+        except ValueError as error:
+            click.echo(f"{cloud}: {error}", err=True)
+            raise SystemExit(WRONG) from error
+        try:
+            click.echo(f"{cloud} answers at {runtime.url}  (Ctrl-C stops it)")
+            click.echo(
+                f"  curl '{runtime.url}/predict?top_k=3' -H 'Content-Type: image/jpeg' --data-binary @photo.jpg"
+            )
+            sys.stdout.flush()
+            threading.Event().wait()
+        finally:
+            runtime.close()
+
+
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    """Leave the ``with`` block with exit code 0 at the first Ctrl-C or SIGTERM, also while the runtime starts."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(*_: object) -> None:
+        for signum in signals:
+            signal.signal(signum, signal.SIG_IGN)  # a second one must not cut the closing short
+        raise SystemExit(0)
+
+    before = [signal.signal(signum, stop) for signum in signals]
     try:
-        runtime = start(cloud, host=host, port=port, environment=environment, **given)
-    except (RuntimeError, OSError) as error:
-        click.echo(f"{cloud}: {error}", err=True)
-        raise SystemExit(UNUSABLE) from error
-    except ValueError as error:
-        click.echo(f"{cloud}: {error}", err=True)
-        raise SystemExit(WRONG) from error
-    click.echo(f"{cloud} answers at {runtime.url}  (Ctrl-C stops it)")
-    click.echo(f"  curl '{runtime.url}/predict?top_k=3' -H 'Content-Type: image/jpeg' --data-binary @photo.jpg")
-    sys.stdout.flush()
-    stopped = threading.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda *_: stopped.set())
-    stopped.wait()
-    runtime.close()
+        yield
+    finally:
+        for signum, handler in zip(signals, before, strict=True):
+            signal.signal(signum, handler)
 
 
 def start(

@@ -49,10 +49,15 @@ def engine(name: str) -> Engine:
             interpreter = module.Interpreter(model_content=model, num_threads=threads)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ModelUnavailable(f"{name} cannot run this model: {error}.") from error
+            raise ModelUnavailable(f"{name} cannot run this model: {reason(error)}.") from error
         return PythonInterpreter(interpreter)
 
     return Engine(name, load)
+
+
+def reason(error: Exception) -> str:
+    """Return what an interpreter said, which is several lines at times, as one, without its last stop."""
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def interpreter_module(name: str) -> Any:

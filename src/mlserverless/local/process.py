@@ -59,7 +59,7 @@ class ServerProcess:
             try:
                 connection.request("GET", "/healthz")
                 connection.getresponse().read()
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 time.sleep(0.05)
             else:
                 return

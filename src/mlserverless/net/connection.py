@@ -47,8 +47,12 @@ class GuardedConnection(HTTPConnection):
         secured: ssl.SSLSocket = _contexts[0].wrap_socket(
             raw, server_hostname=self._url.host, do_handshake_on_connect=False
         )
-        secured.settimeout(_left(self._deadline))
-        secured.do_handshake()
+        try:
+            secured.settimeout(_left(self._deadline))
+            secured.do_handshake()
+        except BaseException:
+            secured.close()  # ``raw`` has handed its descriptor over
+            raise
         return secured
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlserverless.engines import Interpreter, Tensor, select
+from mlserverless.engines import Interpreter, Tensor, litert, select
 from mlserverless.errors import ModelUnavailable
 
 MODELS = ("efficientnet-lite0", "dogs-vs-cats")
@@ -183,6 +183,20 @@ print("still here", file=sys.stderr)
 """
     done = child(code, str(models / "efficientnet-lite0"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "still here\n")
+
+
+@pytest.mark.parametrize("error", [OSError, AttributeError])
+def test_loading_works_where_stderr_cannot_be_caught(
+    models: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def refuse(*_: Any) -> int:
+        raise error
+
+    engine = select("litert")
+    monkeypatch.setattr("os.memfd_create", refuse, raising=False)
+    monkeypatch.setattr(litert._runtime, "fresh", True)
+    interpreter = engine.load((models / "dogs-vs-cats" / "model.tflite").read_bytes(), 1)
+    assert len(interpreter.inputs) == 1
 
 
 def test_stderr_is_whole_after_loads_at_once(models: Path) -> None:

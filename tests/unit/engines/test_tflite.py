@@ -92,5 +92,5 @@ def test_tensors_are_described_in_plain_values() -> None:
 
 
 def test_more_than_one_input_is_refused() -> None:
-    with pytest.raises(ValueError, match="^the model has 2 inputs$"):
+    with pytest.raises(ValueError, match=r"^the model has 2 inputs$"):
         tflite.PythonInterpreter(TwoInputs()).run(b"")

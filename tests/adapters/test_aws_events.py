@@ -1,0 +1,147 @@
+"""S3's notifications and direct invokes, through the handler."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.harness.aws import Context
+from helpers.services import PREDICTION, WIRE, FakeService
+
+from mlserverless import stores
+from mlserverless.adapters.aws import make_handler
+from mlserverless.errors import ConfigError, InvalidRequest, ModelUnavailable, SourceNotFound
+from mlserverless.predictor import Predictor
+from mlserverless.serving import Redeliver, Service
+from mlserverless.sinks import LogSink
+from mlserverless.types import Request
+
+ROOT = Path(__file__).parents[2]
+PHOTO = (ROOT / "examples" / "photos" / "flower.jpg").read_bytes()
+
+
+def event(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((ROOT / "tests" / "events" / "aws" / f"{name}.json").read_text())
+    return loaded
+
+
+def test_an_encoded_key_names_its_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the real predictor; only the store is a stand-in."""
+    read: list[str] = []
+
+    def recorder(url: str, deadline: Any, *, max_bytes: int, allowed_hosts: tuple[str, ...]) -> bytes:
+        read.append(url)
+        assert (max_bytes, allowed_hosts) == (10_000_000, ())
+        return PHOTO
+
+    monkeypatch.setattr(stores, "read", recorder)
+    lines: list[str] = []
+    service = Service(lambda: Predictor(top_k=1), LogSink(lines.append))
+    answer = make_handler(service)(event("s3_put"), Context())
+    assert read == ["s3://photos/a b/cé.jpg"]
+    assert answer["results"][0]["predictions"][0]["label"] == "daisy"
+    (line,) = map(json.loads, lines)
+    assert (line["source"], line["request_id"]) == ("s3://photos/a b/cé.jpg", "EXAMPLE123456789")
+    assert line["prediction"] == answer["results"][0]
+
+
+def test_every_record_is_answered_and_recorded() -> None:
+    service = FakeService()
+    answer = make_handler(service)(event("s3_put_two"), Context())
+    assert [request.url for request in service.requests] == ["s3://photos/a b/cé.jpg", "s3://photos/cat.jpg"]
+    assert [request.id for request in service.requests] == ["EXAMPLE123456789", "EXAMPLE987654321"]
+    assert answer == {"results": [WIRE, WIRE]}
+    assert len(service.lines) == 2
+
+
+def test_a_versioned_object_is_read_by_its_key() -> None:
+    service = FakeService()
+    make_handler(service)(event("s3_put_versioned"), Context())
+    assert [request.url for request in service.requests] == ["s3://photos/cat.jpg"]
+
+
+def test_the_event_that_s3_sends_as_a_test_is_acknowledged() -> None:
+    service = FakeService(ModelUnavailable("never asked"))
+    assert make_handler(service)(event("s3_test_event"), Context()) == {"results": []}
+    assert service.requests == []
+
+
+def test_one_failed_record_fails_the_invocation_after_all_were_recorded() -> None:
+    def answer(request: Request) -> Any:
+        return SourceNotFound("There is no object.") if request.url == "s3://photos/cat.jpg" else PREDICTION
+
+    service = FakeService(answer)
+    with pytest.raises(
+        Redeliver, match=r"1 of 2 items failed: s3://photos/cat\.jpg: source-not-found: There is no"
+    ):
+        make_handler(service)(event("s3_put_two"), Context())
+    kept = [json.loads(line) for line in service.lines]
+    assert kept[0]["prediction"] == WIRE
+    assert kept[1]["problem"]["code"] == "source-not-found"
+
+
+@pytest.mark.parametrize("broken", [{}, {"s3": {}}, {"s3": {"bucket": {}}}, {"s3": None}, {"s3": {"bucket": "b"}}])
+def test_a_record_without_an_object_does_not_take_its_neighbour_with_it(broken: dict[str, Any]) -> None:
+    given = event("s3_put_two")
+    given["Records"][1] = {"eventSource": "aws:s3", **broken}
+    service = FakeService()
+    with pytest.raises(Redeliver, match="1 of 2 items failed: an item: invalid-request: The S3 record names no"):
+        make_handler(service)(given, Context())
+    assert [request.url for request in service.requests] == ["s3://photos/a b/cé.jpg"]
+    assert json.loads(service.lines[1])["problem"]["code"] == "invalid-request"
+
+
+def test_a_record_without_a_request_id_gets_one() -> None:
+    given = event("s3_put")
+    del given["Records"][0]["responseElements"]
+    service = FakeService()
+    make_handler(service)(given, Context())
+    assert len(service.requests[0].id) == 32
+
+
+def test_a_direct_invoke_returns_the_prediction() -> None:
+    service = FakeService()
+    asked = {"url": "https://x.example/1", "top_k": 2, "labels_allow": ["cat"], "score_threshold": 0.25}
+    assert make_handler(service)(asked, Context()) == WIRE
+    (request,) = service.requests
+    assert request.id == Context.aws_request_id
+    assert request.options == (2, 0.25, ("cat",), None)
+
+
+def test_a_direct_invoke_raises_so_that_its_caller_sees_a_function_error() -> None:
+    with pytest.raises(SourceNotFound, match="no such cat"):
+        make_handler(FakeService(SourceNotFound("no such cat")))({"url": "https://x.example/1"}, Context())
+
+
+def test_a_direct_invoke_of_a_list_has_a_result_for_each() -> None:
+    def answer(request: Request) -> Any:
+        return SourceNotFound("none") if request.url == "https://x.example/2" else PREDICTION
+
+    asked = {"urls": ["https://x.example/1", "https://x.example/2", 3]}
+    first, second, third = make_handler(FakeService(answer))(asked, Context())["results"]
+    assert first == WIRE
+    assert (second["code"], second["instance"]) == ("source-not-found", f"{Context.aws_request_id}/1")
+    assert (third["code"], third["instance"]) == ("invalid-request", f"{Context.aws_request_id}/2")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            {"url": "https://x.example/1", "top_k": 0},
+            "top_k is 0, which is not accepted: give a whole number from 1",
+        ),
+        ({"url": "https://x.example/1", "size": 3}, "'size' is not known; known are url, urls, top_k"),
+        ({"url": "https://x.example/1", "urls": []}, "Give either url or urls"),
+        ({"urls": []}, "urls is a list of 0; accepted is a list of 1 to 16 URLs"),
+        ({"url": None}, "A url is a text that is not empty; here it is None"),
+    ],
+)
+def test_a_direct_invoke_that_asks_wrongly_is_told(asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidRequest, match=told):
+        make_handler(FakeService())(asked, Context())
+
+
+def test_a_direct_invoke_is_told_of_wrong_settings() -> None:
+    with pytest.raises(ConfigError, match="top_k is 'x'"):
+        make_handler(Service(lambda: Predictor(top_k="x")))({"url": "https://x.example/1"}, Context())

@@ -1,0 +1,164 @@
+"""Model folders: what each key does, which source wins, and what a wrong one says."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import modelfile
+
+from mlserverless import model
+from mlserverless.errors import ModelUnavailable
+from mlserverless.model import load, locate
+
+DATA = modelfile.model()
+DIGEST = sha256(DATA).hexdigest()
+
+
+def folder(path: Path, toml: str = "", data: bytes = DATA, labels: bytes = b"cat\ndog\n") -> str:
+    path.mkdir(exist_ok=True)
+    (path / "model.toml").write_text(toml)
+    (path / "model.tflite").write_bytes(data)
+    (path / "labels.txt").write_bytes(labels)
+    return str(path)
+
+
+def fails(where: str) -> str:
+    with pytest.raises(ModelUnavailable) as caught:
+        load(where)
+    return str(caught.value)
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    toml = f"""
+    name = "mine"
+    file = "weights.bin"
+    sha256 = "{DIGEST.upper()}"
+    labels = "labels.txt"
+    [input]
+    resize = "bicubic"
+    fit = "crop"
+    crop = 0.875
+    range = {{ mean = [1, 2.5, 3], std = 4 }}
+    [output]
+    activation = "softmax"
+    """
+    where = folder(tmp_path / "a", toml)
+    (tmp_path / "a" / "model.tflite").rename(tmp_path / "a" / "weights.bin")
+    found = load(where)
+    assert found._replace(path="", data=b"") == model.Model(
+        "mine", "", b"", DIGEST, ("cat", "dog"), "bicubic", "crop", 0.875, ((1.0, 2.5, 3.0), (4.0,)), "softmax"
+    )
+    assert (found.path, found.data) == (str(tmp_path / "a" / "weights.bin"), DATA)
+
+
+@pytest.mark.parametrize("toml", ["", "# nothing yet", "[input]\n[output]\n"])
+def test_everything_has_a_default(tmp_path: Path, toml: str) -> None:
+    found = load(folder(tmp_path / "cats", toml))
+    assert (found.name, found.labels, found.resize, found.fit, found.crop, found.range, found.activation) == (
+        *("cats", (), "bilinear", "stretch", 1.0, "", "none"),
+    )
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+def test_name_is_the_folders(tmp_path: Path, ending: str) -> None:
+    assert load(folder(tmp_path / "cats") + ending).name == "cats"
+
+
+def test_file_alone_is_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "birds.tflite"
+    path.write_bytes(DATA)
+    found = load(str(path))
+    assert (found.name, found.sha256, found.labels, found.range) == ("birds", DIGEST, (), "")
+
+
+def test_folder_beats_the_files_own_metadata(tmp_path: Path) -> None:
+    packed = modelfile.metadata([127.0], [128.0], "packed.txt")
+    data = modelfile.model(packed, {"packed.txt": b"one\ntwo"})
+    told = load(folder(tmp_path / "a", data=data))
+    assert (told.labels, told.range) == (("one", "two"), ((127.0,), (128.0,)))
+    half = load(folder(tmp_path / "b", '[input]\nrange = "raw"', data))
+    assert (half.labels, half.range) == (("one", "two"), "raw")
+    other = load(folder(tmp_path / "c", 'labels = "labels.txt"', data))
+    assert (other.labels, other.range) == (("cat", "dog"), ((127.0,), (128.0,)))
+
+
+def test_metadata_is_not_read_where_the_folder_says_it_all(tmp_path: Path) -> None:
+    broken = modelfile.model(modelfile.metadata([1.0], [1.0], identifier=b"M999"))
+    toml = 'labels = "labels.txt"\n[input]\nrange = "unit"'
+    assert load(folder(tmp_path / "a", toml, broken)).range == "unit"
+    assert "metadata is corrupt: its identifier is b'M999', not M001" in fails(folder(tmp_path / "a", "", broken))
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "dogs-vs-cats"])
+def test_bundled_model_is_found_by_its_name(models: Path, name: str) -> None:
+    found = load(name)
+    assert found.name == name
+    assert found.sha256 == sha256((models / name / "model.tflite").read_bytes()).hexdigest()
+    assert found == load(str(models / name))
+
+
+def test_bundled_model_has_its_labels() -> None:
+    found = load("efficientnet-lite0")
+    assert (len(found.labels), found.labels[0], found.labels[967]) == (1000, "tench", "espresso")
+    assert (found.resize, found.fit, found.crop, found.range) == ("bicubic", "crop", 0.875, "raw")
+
+
+def test_folder_in_the_working_directory_beats_the_bundled_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path / "efficientnet-lite0")
+    monkeypatch.chdir(tmp_path)
+    assert load("efficientnet-lite0").sha256 == DIGEST
+
+
+def test_missing_model_names_what_there_is() -> None:
+    said = fails("no-such")
+    assert said.startswith(
+        "There is no model 'no-such': give a model folder, a .tflite file or one of dogs-vs-cats, "
+    )
+    assert "efficientnet-lite0" in said
+    assert "rebuild" not in said  # stands beside them and is no model
+
+
+@pytest.mark.parametrize("where", ["s3://bucket/model", "https://h.example/m.tflite?secret"])
+def test_url_is_no_model_and_its_query_is_not_repeated(where: str) -> None:
+    said = fails(where)
+    assert said == f"The model {where.split('?')[0]!r} is a URL: give a folder, a .tflite file or a name."
+
+
+def test_folder_without_a_model_toml_says_so(tmp_path: Path) -> None:
+    assert fails(str(tmp_path)) == f"The folder '{tmp_path}' has no model.toml. See {model.DOCS}."
+
+
+def test_name_with_a_path_is_not_looked_up_on_the_shelf() -> None:
+    with pytest.raises(ModelUnavailable, match=r"There is no model '\.\./models/efficientnet-lite0'"):
+        locate("../models/efficientnet-lite0")
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    said = fails(folder(tmp_path / "a", 'file = "other.tflite"'))
+    assert said == f"The model file {tmp_path}/a/other.tflite cannot be read: No such file or directory."
+
+
+def test_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MAX_MODEL_BYTES", len(DATA) - 1)
+    assert f"model.tflite has {len(DATA):,} bytes; a .tflite file has at most" in fails(folder(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("data", [b"", b"TFL3", b"\x89PNG\r\n\x1a\n", b"version https://git-lfs"])
+def test_file_that_is_no_model_is_told(tmp_path: Path, data: bytes) -> None:
+    assert fails(folder(tmp_path / "a", data=data)).endswith(
+        "is not a TFLite model: it lacks the identifier TFL3."
+    )
+
+
+def test_wrong_sum_names_both(tmp_path: Path) -> None:
+    said = fails(folder(tmp_path / "a", f'sha256 = "{"ab" * 32}"'))
+    assert said == f"{tmp_path}/a/model.tflite has the sha256 {DIGEST}, but model.toml pins {'ab' * 32}."
+
+
+def test_model_is_frozen() -> None:
+    found: Any = model.Model("m", "p", b"", "d")
+    with pytest.raises(AttributeError):
+        found.name = "other"

@@ -1,0 +1,51 @@
+"""Objects read from moto's S3 server, keys with their literal characters."""
+
+import http.client
+import importlib.util
+from collections.abc import Iterator
+
+import pytest
+from helpers.s3 import use_s3_at
+
+from mlserverless import stores
+from mlserverless.deadline import Deadline
+from mlserverless.errors import SourceNotFound
+
+pytest.importorskip("obstore", reason="obstore, which reads the stores, is not installed")
+BODY = b"\x89PNG..."
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    if not importlib.util.find_spec("moto"):
+        pytest.skip('moto, which plays S3 here, is not installed: pip install "moto[server]"')
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    signed = "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x"
+    for path, body in (("/photos", b""), ("/photos/a/b%20c.png", BODY), ("/photos/q%3Fx%2541", b"odd")):
+        connection = http.client.HTTPConnection(host, port)
+        connection.request("PUT", path, body, {"Authorization": signed})
+        assert connection.getresponse().status == 200
+        connection.close()
+    yield f"http://{host}:{port}"
+    server.stop()
+    stores._store.cache_clear()
+
+
+@pytest.mark.parametrize(("key", "body"), [("a/b c.png", BODY), ("q?x%41", b"odd")])
+def test_s3_object_is_read_by_its_literal_key(
+    moto: str, monkeypatch: pytest.MonkeyPatch, key: str, body: bytes
+) -> None:
+    use_s3_at(monkeypatch, moto)
+    assert stores.read(f"s3://photos/{key}", Deadline(5), max_bytes=1000) == body
+
+
+@pytest.mark.parametrize("url", ["s3://photos/none.png", "s3://no-such-bucket/a.png", "s3://photos/a/b%20c.png"])
+def test_s3_object_that_is_not_there(moto: str, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    use_s3_at(monkeypatch, moto)
+    with pytest.raises(SourceNotFound) as caught:
+        stores.read(url, Deadline(5), max_bytes=1000)
+    assert str(caught.value) == f"There is no object {url}."
