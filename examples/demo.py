@@ -1,7 +1,7 @@
 """The main job: four photos through every cloud's real runtime and through plain Python, and one table.
 
 Run it with ``make demo``. The photos are served from this machine, which is why private addresses are allowed;
-each runtime fetches them by URL as it would in the cloud. A runtime that cannot run here is left out, with the reason.
+each runtime fetches them by URL as in the cloud. A runtime that cannot run here is left out, with the reason.
 """
 
 import functools

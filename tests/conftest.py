@@ -1,19 +1,45 @@
-"""What every test may need: the switch that makes a part this machine lacks a failure, not a skip."""
+"""What every test may need: where things lie, and CI's switch.
+
+A test that lacks something is skipped with the reason; with MLSERVERLESS_GATES=required, as in CI, it fails.
+"""
 
 import os
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+
 
 def need(reason: str | None) -> None:
-    """Skip the test for ``reason``; with MLSERVERLESS_GATES=required, as in CI, fail it instead."""
-    if reason is None:
-        return
-    if os.environ.get("MLSERVERLESS_GATES") == "required":
-        pytest.fail(f"this gate must run here, and cannot: {reason}")
-    pytest.skip(reason)
+    """Skip the test for ``reason``, if there is one."""
+    if reason is not None:
+        pytest.skip(reason)
 
 
 @pytest.fixture(name="need")
 def _need():
     return need
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.skipped and os.environ.get("MLSERVERLESS_GATES") == "required":
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} must run here (MLSERVERLESS_GATES=required), and cannot: {call.excinfo.value}"
+        )
+    return report
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The folder of the bundled models."""
+    return ROOT / "models"
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of the example photos."""
+    return ROOT / "examples" / "photos"

@@ -1,4 +1,4 @@
-"""The floor: a raw socket, Pillow, ctypes and LiteRT's C interface; no check at all. Usage: MODEL HOST PORT PATH"""
+"""The floor: a raw socket, Pillow, ctypes and LiteRT's C interface; no checks. Usage: MODEL HOST PORT PATH"""
 
 import ctypes as c
 import socket

@@ -39,9 +39,9 @@ def download_image(url: str, **settings: Any) -> "Image":
     """Return the image at ``url`` as a Pillow image, opened and checked but not decoded yet.
 
     ``settings`` override the environment's, by the names in :class:`mlserverless.config.Settings`. Raises what
-    :func:`download` and :func:`mlserverless.prepare.open_image` raise.
+    :func:`download` and :func:`mlserverless.formats.open_image` raise.
     """
-    from mlserverless.prepare import open_image
+    from mlserverless.formats import open_image
 
     chosen = Settings.load(**settings)
     data = download(url, chosen, Deadline())

@@ -3,30 +3,19 @@
 import os
 import threading
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mlserverless import engines, model, postprocess, prepare, preprocess
-from mlserverless.config import Settings, vcpus
+from mlserverless import formats, postprocess, prepare, preprocess
+from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.download import download
-from mlserverless.engines import Interpreter, Tensor
-from mlserverless.errors import ImageTooLarge, InvalidRequest, ModelUnavailable, SourceNotFound
-from mlserverless.interpreter import Pool
+from mlserverless.errors import ImageTooLarge, InvalidRequest, SourceNotFound
+from mlserverless.loading import Loaded, load
 from mlserverless.options import read_options
 from mlserverless.types import Prediction, Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-class Loaded(NamedTuple):
-    """A model that is ready to answer: its file, its engine's name, its tensors, its pool."""
-
-    model: model.Model
-    engine: str
-    input: Tensor
-    output: Tensor
-    pool: Pool
 
 
 class Predictor:
@@ -49,7 +38,7 @@ class Predictor:
         if self._loaded is None:
             with self._loading:
                 if self._loaded is None:
-                    self._loaded = _load(self.settings)
+                    self._loaded = load(self.settings)
         return self._loaded
 
     def warm_up(self) -> None:
@@ -74,6 +63,10 @@ class Predictor:
         """
         deadline, chosen = Deadline(timeout), read_options(options)
         if isinstance(source, str):
+            if ":" not in source:
+                raise InvalidRequest(
+                    f"{source!r:.100} is not a URL; a file is given as pathlib.Path({source!r:.100})."
+                )
             return self.answer(Request(url=source, options=chosen), deadline)
         if isinstance(source, os.PathLike):
             source = self._file(source)
@@ -81,7 +74,7 @@ class Predictor:
             source = bytes(source)
         if isinstance(source, bytes):
             return self.answer(Request(image=source, options=chosen), deadline)
-        with prepare.guarded():
+        with formats.guarded():
             source = _as_image(source)
             source.load()  # whole, so that the caller's own image is not decoded at a fraction of its size
         return self._classify(self.load(), source, Request(options=chosen), deadline, [])
@@ -100,7 +93,7 @@ class Predictor:
         if len(data) > (limit := self.settings.max_bytes):
             raise ImageTooLarge(f"The image has {len(data):,} bytes; at most {limit:,} are accepted.")
         start = perf_counter()
-        image = prepare.open_image(data, formats=self.settings.formats, max_pixels=self.settings.max_pixels)
+        image = formats.open_image(data, formats=self.settings.formats, max_pixels=self.settings.max_pixels)
         timings.append(("open", perf_counter() - start))
         return self._classify(loaded, image, request, deadline, timings)
 
@@ -154,52 +147,6 @@ class Predictor:
                 return file.read(self.settings.max_bytes + 1)
         except OSError as error:
             raise SourceNotFound(f"The file {os.fspath(path)} cannot be read: {error.strerror}.") from error
-
-
-def _load(settings: Settings) -> Loaded:
-    share = max(1, round(vcpus()))
-    found = model.load(settings.model)
-    engine = engines.select(settings.engine)
-
-    def interpreter() -> Interpreter:
-        return engine.load(found.data, settings.threads or share)
-
-    pool = Pool(interpreter, settings.concurrency or share)
-    with pool.borrow(Deadline()) as first:
-        tensors = _image_input(first, found), _scores_output(first, found)
-    # A range or a dtype that cannot be served is told now, not by the first request.
-    preprocess.tensor_bytes(b"", found.range, tensors[0])
-    postprocess.scores(b"", tensors[1], "none")
-    labels = found.labels or tuple(map(str, range(tensors[1].shape[-1])))
-    if unknown := [x for x in (*settings.labels_allow, *settings.labels_deny) if x not in labels]:
-        raise ModelUnavailable(f"The settings name the label {unknown[0]!r}, which {found.name} does not have.")
-    return Loaded(found._replace(labels=labels), engine.name, *tensors, pool)
-
-
-def _image_input(interpreter: Interpreter, found: model.Model) -> Tensor:
-    if len(interpreter.inputs) != 1:
-        raise ModelUnavailable(f"{found.name} has {len(interpreter.inputs)} inputs; an image classifier has one.")
-    tensor = interpreter.inputs[0]
-    if len(tensor.shape) != 4 or tensor.shape[::3] != (1, 3) or min(tensor.shape) < 1:
-        raise ModelUnavailable(f"{found.name} takes {tensor.shape}; read is (1, height, width, 3), an RGB image.")
-    if tensor.dtype == "float32" and not found.range:
-        raise ModelUnavailable(
-            f"Nothing says which range {found.name} wants its float pixels in: set range in [input] of its "
-            f"model.toml to {', '.join(model.RANGES)} or a mean and std. See {model.DOCS}."
-        )
-    return tensor
-
-
-def _scores_output(interpreter: Interpreter, found: model.Model) -> Tensor:
-    tensor = interpreter.outputs[0] if interpreter.outputs else Tensor("", (), "")
-    if len(interpreter.outputs) != 1 or not tensor.shape or tensor.shape[-1] < 1 or set(tensor.shape[:-1]) - {1}:
-        shapes = ", ".join(str(output.shape) for output in interpreter.outputs) or "nothing"
-        raise ModelUnavailable(f"{found.name} answers {shapes}; read is one output of shape (1, classes).")
-    if found.labels and len(found.labels) != tensor.shape[-1]:
-        raise ModelUnavailable(
-            f"{found.name} has {len(found.labels):,} labels, but its output has {tensor.shape[-1]:,} classes."
-        )
-    return tensor
 
 
 def _as_image(source: Any) -> "Image":

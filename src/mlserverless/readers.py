@@ -59,7 +59,7 @@ def some_of(*accepted: str) -> Reader:
 def split(value: Any) -> tuple[str, ...]:
     """Return the words of a comma-separated text, or of a list of texts, stripped, without empty ones."""
     items = value.split(",") if isinstance(value, str) else value
-    if not all(isinstance(item, str) for item in items):
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise TypeError(value)
     return tuple(item.strip() for item in items if item.strip())
 

@@ -60,16 +60,18 @@ def test_only_a_function_key_is_taken_out_of_the_query(query: str, left: str) ->
 
 
 @pytest.mark.parametrize(
-    ("url", "path"),
+    ("url", "route", "path"),
     [
-        ("https://photos.azurewebsites.net", "/"),
-        ("https://photos.azurewebsites.net/", "/"),
-        ("https://photos.azurewebsites.net/caf%C3%A9?x=1", "/café"),
-        ("http://localhost:7071/model", "/model"),
+        ("https://photos.azurewebsites.net/", {}, "/"),
+        ("https://photos.azurewebsites.net/caf%C3%A9?x=1", {"path": "café"}, "/café"),
+        ("https://photos.azurewebsites.net/api/model", {"path": "model"}, "/model"),
+        ("https://photos.azurewebsites.net/api/", {}, "/"),
     ],
 )
-def test_the_path_is_read_decoded(url: str, path: str) -> None:
-    assert FunctionHttp(FakeService()).read(http_request(url=url)).path == path
+def test_the_path_is_what_the_route_matched_below_the_apps_prefix(
+    url: str, route: dict[str, str], path: str
+) -> None:
+    assert FunctionHttp(FakeService()).read(http_request(url=url, route_params=route)).path == path
 
 
 def test_a_request_is_answered() -> None:

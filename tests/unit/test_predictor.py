@@ -213,3 +213,10 @@ def test_bad_setting_is_told_at_once(mine: Path) -> None:
         Predictor(mine, top_k=0)
     with pytest.raises(ConfigError, match="topk is not a setting"):
         Predictor(mine, topk=1)
+
+
+def test_a_files_name_as_text_is_refused_with_what_to_give_instead() -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"^'cat\.jpg' is not a URL; a file is given as pathlib\.Path\('cat\.jpg'\)\.$"
+    ):
+        Predictor().predict("cat.jpg")

@@ -6,7 +6,8 @@ import pytest
 from helpers.images import encode, gradient, pixels, rows
 from PIL import Image
 
-from mlserverless.prepare import open_image, prepare_image
+from mlserverless.formats import open_image
+from mlserverless.prepare import prepare_image
 
 R, G, B, W, K = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 GREYS = [(value, value, value) for value in (0, 50, 100, 150, 200, 250)]

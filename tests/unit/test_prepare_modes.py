@@ -7,7 +7,8 @@ from helpers.images import Pixel, encode, pixels, rows
 from PIL import Image
 
 from mlserverless.errors import UnsupportedMediaType
-from mlserverless.prepare import PLUGINS, open_image, prepare_image
+from mlserverless.formats import PLUGINS, open_image
+from mlserverless.prepare import prepare_image
 
 EVERY = tuple(PLUGINS)
 R, G, B, W, K = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)

@@ -59,7 +59,7 @@ def test_split_reads(given: Any, value: tuple[str, ...]) -> None:
     assert readers.split(given) == value
 
 
-@pytest.mark.parametrize("given", [None, 3, [1, 2], b"ab", [None]])
+@pytest.mark.parametrize("given", [None, 3, [1, 2], b"ab", [None], {"tench": 1}, {"tench"}, b"tench"])
 def test_split_refuses(given: Any) -> None:
     with pytest.raises(WRONG):
         readers.split(given)

@@ -15,7 +15,7 @@ from mlserverless.serving import Service, acknowledge, answer_each, serve
 from mlserverless.types import Outcome, Request
 from mlserverless.web import body
 from mlserverless.web.app import WebApp
-from mlserverless.web.http import HttpRequest, HttpResponse
+from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
 Event = dict[str, Any]
 MARGIN_S = 0.5  # kept from Lambda's remaining time, to answer before it ends the process
@@ -34,7 +34,7 @@ class LambdaTrigger(Protocol):
         """Return what Lambda is given back, or raise, which is a failed invocation."""
 
 
-class HttpApi:
+class HttpApi(HttpBinding[Event, Event]):
     """API Gateway HTTP API and Lambda Function URL, which share the payload format 2.0."""
 
     def __init__(self, service: Service) -> None:

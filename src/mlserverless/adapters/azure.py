@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
@@ -16,14 +16,14 @@ from mlserverless.serving import Service, acknowledge, serve
 from mlserverless.sinks import LogSink
 from mlserverless.types import Outcome, Request
 from mlserverless.web.app import WebApp
-from mlserverless.web.http import HttpRequest, HttpResponse
+from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
 HTTP_LIMIT_S = 225.0  # Azure's load balancer gives up on an HTTP answer after 230 s
 KEYS = ("code", "clientId")  # where a caller puts a function key, which the host has checked by then
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
-class FunctionHttp:
+class FunctionHttp(HttpBinding[func.HttpRequest, func.HttpResponse]):
     """An HTTP trigger: Azure's request in, Azure's response out."""
 
     def __init__(self, service: Service) -> None:
@@ -35,11 +35,12 @@ class FunctionHttp:
         return self.write(response)
 
     def read(self, request: func.HttpRequest) -> HttpRequest:
-        """Return the request; its URL is whole, so that path and query are as the caller wrote them."""
+        """Return the request: its query as the caller wrote it, its path below the app's route prefix."""
         parts = urlsplit(request.url)
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = "&".join(pair for pair in parts.query.split("&") if pair.partition("=")[0] not in KEYS)
-        return HttpRequest(request.method, unquote(parts.path) or "/", query, headers, request.get_body())
+        path = "/" + request.route_params.get("path", "")
+        return HttpRequest(request.method, path, query, headers, request.get_body())
 
     def write(self, response: HttpResponse) -> func.HttpResponse:
         """Return ``response``; with its own Content-Type header Azure adds no charset."""

@@ -16,13 +16,13 @@ from mlserverless.errors import InvalidRequest
 from mlserverless.serving import Service, acknowledge, serve
 from mlserverless.types import Outcome, Request
 from mlserverless.web.app import WebApp
-from mlserverless.web.http import HttpRequest, HttpResponse
+from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 MARGIN_S = 0.5  # kept from the function's timeout, to answer before Google does
 
 
-class CloudHttp:
+class CloudHttp(HttpBinding[flask.Request, flask.Response]):
     """An HTTP function: Flask's request in, Flask's response out."""
 
     def __init__(self, service: Service) -> None:

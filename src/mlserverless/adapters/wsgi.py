@@ -10,13 +10,16 @@ from typing import Any
 from mlserverless.errors import MlserverlessError
 from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
-from mlserverless.web.http import HttpRequest, HttpResponse
+from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
-class Wsgi:
+Reply = tuple[str, list[tuple[str, str]], list[bytes]]  # status line, headers, body
+
+
+class Wsgi(HttpBinding[Environ, Reply]):
     """A WSGI application around the web app."""
 
     def __init__(self, service: Service) -> None:
@@ -24,7 +27,9 @@ class Wsgi:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        return self.write(self._app(self.read(environ)), start_response)
+        status, headers, body = self.write(self._app(self.read(environ)))
+        start_response(status, headers)
+        return body
 
     def read(self, environ: Environ) -> HttpRequest:
         """Return the request in ``environ``. One byte past the limit is read of a body, and no more."""
@@ -46,11 +51,10 @@ class Wsgi:
         wanted = min(int(length), most) if length.isascii() and length.isdigit() else most if chunked else 0
         return bytes(environ["wsgi.input"].read(wanted)) if wanted else b""
 
-    def write(self, response: HttpResponse, start_response: StartResponse) -> Iterable[bytes]:
-        """Start the answer and return its body."""
+    def write(self, response: HttpResponse) -> Reply:
+        """Return the answer's status line, headers and body."""
         headers = [*response.headers, ("Content-Length", str(len(response.body)))]
-        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
-        return [response.body]
+        return f"{response.status} {HTTPStatus(response.status).phrase}", headers, [response.body]
 
 
 def _text(value: str) -> str:

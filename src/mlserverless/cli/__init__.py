@@ -6,6 +6,7 @@ the model or the runtime cannot be used here.
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 COMMANDS = {
@@ -19,6 +20,9 @@ def main() -> None:
     """Run the command line; where its packages are missing, say how to install them."""
     try:
         import click
+
+        if find_spec("rich") is None:  # imported only when something is shown
+            raise ImportError("rich")
     except ImportError:
         sys.stderr.write('The command line needs click and rich: pip install "mlserverless[cli]"\n')
         raise SystemExit(UNUSABLE) from None

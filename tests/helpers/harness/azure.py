@@ -1,5 +1,7 @@
 """Azure Functions' HTTP trigger: azure-functions' own request and response."""
 
+from urllib.parse import unquote, urlsplit
+
 import azure.functions as func
 from helpers.harness import INVOCATION_ID, Answer, lower
 
@@ -12,6 +14,9 @@ class Harness:
         self._http = FunctionHttp(service)
 
     def ask(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Answer:
-        request = func.HttpRequest(method, f"https://app.example{target}", headers=headers, body=body)
+        path = unquote(urlsplit(target).path).removeprefix("/")
+        route = {"path": path} if path else {}  # the host leaves out what is empty
+        url = f"https://app.example{target}"
+        request = func.HttpRequest(method, url, headers=headers, route_params=route, body=body)
         response = self._http(request, INVOCATION_ID)
         return Answer(response.status_code, lower(response.headers), response.get_body())

@@ -83,8 +83,13 @@ print(json.dumps([name for name in costly if name in sys.modules]))
     assert child.run(code, HERE) == []
 
 
-def test_without_its_packages_it_says_how_to_get_them() -> None:
-    done = run("--help", code="import sys; sys.modules['click'] = None; from mlserverless.cli import main; main()")
+@pytest.mark.parametrize(
+    "lack",
+    ["sys.modules['click'] = None", "import importlib.util as u; u.find_spec = lambda name: None"],
+    ids=["click", "rich"],
+)
+def test_without_its_packages_it_says_how_to_get_them(lack: str) -> None:
+    done = run("--help", code=f"import sys; {lack}; from mlserverless.cli import main; main()")
     assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr == 'The command line needs click and rich: pip install "mlserverless[cli]"\n'

@@ -12,7 +12,8 @@ from helpers.images import encode, gradient, pixels, png_header, rows
 from PIL import Image
 
 from mlserverless.errors import ImageTooLarge, InvalidRequest, UndecodableImage, UnsupportedMediaType
-from mlserverless.prepare import PLUGINS, guarded, open_image, prepare_image, sniff
+from mlserverless.formats import PLUGINS, guarded, open_image, sniff
+from mlserverless.prepare import prepare_image
 
 EVERY = tuple(PLUGINS)
 KINDS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF", "avif": "AVIF"}
