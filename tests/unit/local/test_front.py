@@ -135,3 +135,15 @@ def test_the_url_is_the_address_and_close_frees_it() -> None:
     front.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((front.host, front.port), timeout=5)
+
+
+def test_a_chunked_body_is_refused_and_not_taken_for_the_next_request() -> None:
+    def handle(request: HttpRequest) -> HttpResponse:
+        raise AssertionError(request)
+
+    with closing(Front(handle)) as front, closing(socket.create_connection((front.host, front.port))) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nGET /\r\n0\r\n\r\n")
+        answer = b"".join(iter(lambda: sock.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 411 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"Content-Length" in answer

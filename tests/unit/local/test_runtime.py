@@ -2,7 +2,8 @@
 
 import pytest
 
-from mlserverless.local.runtime import KEPT, child_environment
+from mlserverless.local import runtime
+from mlserverless.local.runtime import child_environment
 
 
 def test_the_parents_variables_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -10,7 +11,7 @@ def test_the_parents_variables_stay_out(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     environment = child_environment({})
     assert {"AWS_SECRET_ACCESS_KEY", "PYTHONPATH"}.isdisjoint(environment)
-    assert all(name in KEPT or name.startswith("MLSERVERLESS_") for name in environment)
+    assert all(name in runtime.KEPT or name.startswith("MLSERVERLESS_") for name in environment)
 
 
 def test_what_a_sandbox_has_and_the_settings_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
