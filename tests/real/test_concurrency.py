@@ -55,7 +55,7 @@ def run(ready: Predictor, images: list[bytes], total: int) -> tuple[Counter[str]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("engine", "total"), [("litert", 8000), ("litert-python", 2048), ("tflite-runtime", 2000)]
+    ("engine", "total"), [("litert", 8000), ("litert-python", 2048), ("tflite-runtime", 2048)]
 )
 def test_answers_are_those_of_one_thread(models: Path, photos: Path, engine: str, total: int) -> None:
     if engine != "litert":
