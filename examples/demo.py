@@ -4,16 +4,12 @@ Run it with ``make demo``. The photos are served from this machine, which is why
 each runtime fetches them by URL as in the cloud. A runtime that cannot run here is left out, with the reason.
 """
 
-import functools
 import http.client
-import http.server
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -23,9 +19,9 @@ from mlserverless import Predictor
 from mlserverless.local import aws, azure, deploy, gcp, wsgi
 from mlserverless.local.runtime import Runtime
 from mlserverless.web.app import JSON, respond
+from photo_server import serve_photos
 
 PHOTOS = ("coffee.png", "chelsea.png", "rocket.jpg", "flower.jpg")
-FOLDER = Path(__file__).parent / "photos"
 SETTINGS = {"MLSERVERLESS_ALLOW_PRIVATE_ADDRESSES": "true"}
 
 RUNTIMES: dict[str, tuple[Callable[[], str | None], Callable[[], Runtime]]] = {
@@ -42,13 +38,6 @@ RUNTIMES: dict[str, tuple[Callable[[], str | None], Callable[[], Runtime]]] = {
     "Google Cloud": (gcp.available, lambda: gcp.start(environment=SETTINGS)),
     "WSGI (gunicorn)": (wsgi.available, lambda: wsgi.start(environment=SETTINGS)),
 }
-
-
-class Origin(http.server.SimpleHTTPRequestHandler):
-    """A web server for the photos that says nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
 
 
 def ask(base: str, photo_url: str) -> bytes:
@@ -80,9 +69,8 @@ def show(body: bytes) -> str:
 def main() -> int:
     """Print the table; return 0 where every answer is the same on every runtime."""
     console = Console(width=None if sys.stdout.isatty() else 132)
-    origin = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Origin, directory=str(FOLDER)))
-    threading.Thread(target=origin.serve_forever, daemon=True).start()
-    urls = {photo: f"http://127.0.0.1:{origin.server_port}/{photo}" for photo in PHOTOS}
+    address = serve_photos()
+    urls = {photo: address + photo for photo in PHOTOS}
     answers: dict[str, list[bytes]] = {}
     first: dict[str, float] = {}
     left_out: dict[str, str] = {}
@@ -103,7 +91,6 @@ def main() -> int:
     answers["plain Python"] = [plain_python(urls[PHOTOS[0]], predictor)]
     first["plain Python"] = time.perf_counter() - begun
     answers["plain Python"] += [plain_python(urls[photo], predictor) for photo in PHOTOS[1:]]
-    origin.shutdown()
 
     table = Table("photo", *answers, header_style="bold")
     for row, photo in enumerate(PHOTOS):

@@ -3,14 +3,11 @@
 Usage: python examples/dogs_vs_cats.py [URL]   (default: a bundled photo of a cat, served from this machine)
 """
 
-import functools
-import http.server
 import sys
-import threading
-from pathlib import Path
 
 from mlserverless import Predictor, download_image, load_lite_model, prepare_image, preprocess_image
 from mlserverless.model import locate
+from photo_server import serve_photos
 
 MODEL = locate("dogs-vs-cats")
 
@@ -31,17 +28,7 @@ def in_one_line(url: str) -> float:
     return Predictor("dogs-vs-cats", allow_private_addresses=True).predict(url).predictions[0].score
 
 
-class Photos(http.server.SimpleHTTPRequestHandler):
-    """The bundled photos over HTTP, without a log."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
 if __name__ == "__main__":
-    folder = Path(__file__).parent / "photos"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Photos, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = sys.argv[1] if len(sys.argv) > 1 else f"http://127.0.0.1:{server.server_port}/chelsea.png"
+    address = sys.argv[1] if len(sys.argv) > 1 else serve_photos() + "chelsea.png"
     print("step by step:", round(step_by_step(address), 3))
     print("in one line: ", round(in_one_line(address), 3))

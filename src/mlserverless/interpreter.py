@@ -84,10 +84,6 @@ def load_lite_model(
         except EngineMissing as error:
             missing.append(f"{name}: {error}")
             continue
-        try:
-            interpreter = module.Interpreter(model_content=model.data, num_threads=num_threads)
-            interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ModelUnavailable(f"{name} cannot run {path}: {tflite.reason(error)}.") from error
+        interpreter = tflite.allocated(module, model.data, num_threads, f"{name} cannot run {path}")
         return interpreter, interpreter.get_input_details(), interpreter.get_output_details()
     raise ModelUnavailable(f"No engine can run the model. Tried {'; '.join(missing)}.")

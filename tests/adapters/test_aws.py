@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from helpers import child, origin
 from helpers.harness.aws import Context
 from helpers.services import WIRE, FakeService
-
 from mlserverless.adapters.aws import TRIGGERS, DirectInvoke, HttpApi, S3Notification, make_handler
 from mlserverless.errors import InvalidRequest
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from helpers.harness.aws import Context
 from helpers.services import PREDICTION, WIRE, FakeService
-
 from mlserverless import stores
 from mlserverless.adapters.aws import make_handler
 from mlserverless.errors import ConfigError, InvalidRequest, ModelUnavailable, SourceNotFound

@@ -10,10 +10,10 @@ from unittest import mock
 
 import azure.functions as func
 import pytest
+
 from helpers import child, origin
 from helpers.harness import INVOCATION_ID
 from helpers.services import PREDICTION, WIRE, FakeService
-
 from mlserverless.adapters import azure
 from mlserverless.adapters.azure import Blob, BlobCreated, FunctionHttp
 from mlserverless.errors import UndecodableImage

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 from helpers import harness, origin
 from helpers.services import FakeService
-
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
 from mlserverless.web.app import WebApp

@@ -8,10 +8,10 @@ from unittest import mock
 
 import flask
 import pytest
+
 from helpers import child, origin
 from helpers.harness.gcp import app
 from helpers.services import WIRE, FakeService
-
 from mlserverless import stores
 from mlserverless.adapters import gcp
 from mlserverless.errors import SourceNotFound

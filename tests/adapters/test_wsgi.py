@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from helpers import child, origin
 from helpers.harness.wsgi import call, environ
 from helpers.services import WIRE, FakeService
-
 from mlserverless.adapters.wsgi import Wsgi
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service

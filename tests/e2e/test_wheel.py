@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import mlserverless
+
 ROOT = Path(__file__).parents[2]
 CONTENTS = Path(__file__).with_name("wheel-contents.txt")
 SDIST_ROOTS = ("src", "adapters", "models", "examples", "benchmarks", "docs", "tests", "tools", "requirements")
@@ -79,8 +81,6 @@ def test_the_other_bundled_model_and_a_failure(installed: Path, tmp_path: Path) 
 
 
 def test_version_and_a_runtime_that_is_not_installed(installed: Path, tmp_path: Path) -> None:
-    version = run(installed / "mlserverless", "--version", cwd=tmp_path).stdout.strip()
-    (wheel,) = {part for part in run(installed / "pip", "list", cwd=tmp_path).stdout.split() if part == version}
-    assert wheel == version
+    assert run(installed / "mlserverless", "--version", cwd=tmp_path).stdout.strip() == mlserverless.__version__
     told = run(installed / "mlserverless", "serve", "--on", "gcp", cwd=tmp_path, code=3).stderr
     assert 'pip install "mlserverless[gcp]"' in told

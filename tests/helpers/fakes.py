@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import modelfile
 
+from helpers import modelfile
 from mlserverless import engines
 from mlserverless.engines import Engine, Tensor
 

@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from helpers.images import encode, gradient
 from PIL import Image
 
+from helpers.images import encode, gradient
 from mlserverless.engines import tflite
 from mlserverless.predictor import Predictor
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+
 from helpers.images import encode, gradient
 from helpers.origin import drip, response, serving
-
 from mlserverless import stores
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline

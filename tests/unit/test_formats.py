@@ -8,9 +8,9 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from helpers.images import encode, gradient, pixels, png_header, rows
 from PIL import Image
 
+from helpers.images import encode, gradient, pixels, png_header, rows
 from mlserverless.errors import ImageTooLarge, InvalidRequest, UndecodableImage, UnsupportedMediaType
 from mlserverless.formats import PLUGINS, guarded, open_image, sniff
 from mlserverless.prepare import prepare_image

@@ -4,8 +4,8 @@ import threading
 import time
 
 import pytest
-from helpers.fakes import IMAGE, SCORES, FakeInterpreter
 
+from helpers.fakes import IMAGE, SCORES, FakeInterpreter
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ModelUnavailable, Overloaded
 from mlserverless.interpreter import Pool

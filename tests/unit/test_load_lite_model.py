@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import modelfile
 
+from helpers import modelfile
 from mlserverless.engines import EngineMissing, tflite
 from mlserverless.errors import ModelUnavailable
 from mlserverless.interpreter import load_lite_model

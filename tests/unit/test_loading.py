@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from helpers.fakes import IMAGE, SCORES, fake_engine, folder
 from helpers.images import encode, rows
-
 from mlserverless import model
 from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable

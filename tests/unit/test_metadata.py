@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import modelfile
 
+from helpers import modelfile
 from mlserverless import metadata
 from mlserverless.errors import ModelUnavailable
 from mlserverless.metadata import Metadata, parse_labels, read

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import modelfile
 
+from helpers import modelfile
 from mlserverless import model
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model import load, locate

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from helpers import modelfile
 
+from helpers import modelfile
 from mlserverless import model
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model import load

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from helpers.images import encode
 from helpers.origin import Origin, Reply, response, serving
-from PIL import Image
 
 PREDICT = """
 import json, sys

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.fakes import fake_engine, folder
-from helpers.images import encode, gradient, png_header, rows
-from helpers.origin import response, serving
 from PIL import Image
 
 import mlserverless
+from helpers.fakes import fake_engine, folder
+from helpers.images import encode, gradient, png_header, rows
+from helpers.origin import response, serving
 from mlserverless import predictor
 from mlserverless.deadline import Deadline
 from mlserverless.engines import Tensor

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from helpers.images import encode, gradient, pixels, rows
 from PIL import Image
 
+from helpers.images import encode, gradient, pixels, rows
 from mlserverless.formats import open_image
 from mlserverless.prepare import prepare_image
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from helpers.images import Pixel, encode, pixels, rows
 from PIL import Image
 
+from helpers.images import Pixel, encode, pixels, rows
 from mlserverless.errors import UnsupportedMediaType
 from mlserverless.formats import PLUGINS, open_image
 from mlserverless.prepare import prepare_image

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from helpers.services import PREDICTION, WIRE, FakePredictor, FakeService
 
+from helpers.services import PREDICTION, WIRE, FakePredictor, FakeService
 from mlserverless import errors
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ConfigError, InvalidRequest, ModelUnavailable, SourceNotFound

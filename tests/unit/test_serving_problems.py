@@ -4,8 +4,8 @@ import json
 import logging
 
 import pytest
-from helpers.services import FakeService
 
+from helpers.services import FakeService
 from mlserverless import errors
 from mlserverless.deadline import Deadline
 from mlserverless.errors import InvalidRequest

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from helpers.services import PREDICTION, WIRE
 
+from helpers.services import PREDICTION, WIRE
 from mlserverless.deadline import Deadline
 from mlserverless.errors import MlserverlessError, SourceTimeout
 from mlserverless.serving import answer_each, problem

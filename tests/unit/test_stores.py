@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from helpers.origin import Origin, Reply, drip, reset, response, serving, silence
 from helpers.s3 import use_s3_at
-
 from mlserverless import stores
 from mlserverless.deadline import Deadline
 from mlserverless.errors import (

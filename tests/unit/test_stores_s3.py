@@ -5,8 +5,8 @@ import importlib.util
 from collections.abc import Iterator
 
 import pytest
-from helpers.s3 import use_s3_at
 
+from helpers.s3 import use_s3_at
 from mlserverless import stores
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceNotFound

@@ -6,10 +6,6 @@ headers ``litert_environment_options.h``, ``litert_any.h``, ``litert_common.h``,
 """
 
 import ctypes as c
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from mlserverless.engines import EngineMissing
@@ -67,32 +63,6 @@ class TensorType(c.Structure):
         ("dimensions", c.c_int32 * MAX_RANK),
         ("strides", c.c_uint32 * MAX_RANK),
     )
-
-
-_stderr = threading.Lock()  # two threads that swap it at once would leave one's stand-in there for good
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep one line of the runtime's, for which it has no switch, out of the function's log.
-
-    The first model that is compiled writes to the process's stderr that XNNPACK is used. Whatever else is written
-    meanwhile is written again.
-    """
-    with _stderr:
-        try:
-            saved, caught = os.dup(2), os.memfd_create("stderr")
-        except (AttributeError, OSError):  # not Linux, or no stderr
-            yield
-            return
-        os.dup2(caught, 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.lseek(caught, 0, os.SEEK_SET)
-            with open(caught, "rb") as text, open(saved, "wb") as stderr:
-                stderr.writelines(line for line in text if b"XNNPACK delegate for CPU" not in line)
 
 
 # The options' text is ours, so LiteRT must not free it.

@@ -23,8 +23,8 @@ from mlserverless.engines.capi import (
     Runtime,
     TensorType,
     keep,
-    quiet,
 )
+from mlserverless.engines.quiet import quiet
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from mlserverless.engines import Engine, EngineMissing, Tensor
+from mlserverless.engines.quiet import quiet
 from mlserverless.errors import ModelUnavailable
 
 PACKAGES = {
@@ -45,19 +46,24 @@ def engine(name: str) -> Engine:
     module = interpreter_module(name)
 
     def load(model: bytes, threads: int) -> PythonInterpreter:
-        try:
-            interpreter = module.Interpreter(model_content=model, num_threads=threads)
-            interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ModelUnavailable(f"{name} cannot run this model: {reason(error)}.") from error
-        return PythonInterpreter(interpreter)
+        return PythonInterpreter(allocated(module, model, threads, f"{name} cannot run this model"))
 
     return Engine(name, load)
 
 
-def reason(error: Exception) -> str:
-    """Return what an interpreter said, which is several lines at times, as one, without its last stop."""
-    return " ".join(str(error).split()).rstrip(".")
+def allocated(module: Any, model: bytes, threads: int | None, problem: str) -> Any:
+    """Return ``module``'s Interpreter of ``model``, its tensors allocated.
+
+    Raises ModelUnavailable, which says ``problem`` and the interpreter's own reason, where that fails.
+    """
+    try:
+        with quiet():
+            interpreter = module.Interpreter(model_content=model, num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")  # it has several lines at times
+        raise ModelUnavailable(f"{problem}: {reason}.") from error
+    return interpreter
 
 
 def interpreter_module(name: str) -> Any:

@@ -4,7 +4,6 @@ import json
 from urllib.parse import unquote
 
 from helpers.harness import INVOCATION_ID, Answer, lower
-
 from mlserverless.adapters.aws import make_handler
 from mlserverless.local.aws.function_url import to_event, to_response
 from mlserverless.serving import Service

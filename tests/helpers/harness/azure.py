@@ -3,8 +3,8 @@
 from urllib.parse import unquote, urlsplit
 
 import azure.functions as func
-from helpers.harness import INVOCATION_ID, Answer, lower
 
+from helpers.harness import INVOCATION_ID, Answer, lower
 from mlserverless.adapters.azure import FunctionHttp
 from mlserverless.serving import Service
 

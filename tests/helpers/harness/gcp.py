@@ -6,8 +6,8 @@ from typing import Any
 from unittest import mock
 
 import functions_framework
-from helpers.harness import Answer, lower
 
+from helpers.harness import Answer, lower
 from mlserverless.adapters import gcp
 from mlserverless.serving import Service
 

@@ -7,7 +7,6 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 from helpers.harness import Answer, lower
-
 from mlserverless.adapters.wsgi import Wsgi
 from mlserverless.serving import Service
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers import child
 
+from helpers import child
 from mlserverless import cli
 
 HERE = Path(__file__).parent

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from helpers import origin
 
+from helpers import origin
 from mlserverless.cli import predict as module
 from mlserverless.cli.predict import _print_table, predict
 from mlserverless.errors import SourceNotFound

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlserverless.engines import Interpreter, Tensor, litert, select
+from mlserverless.engines import Interpreter, Tensor, select
 from mlserverless.errors import ModelUnavailable
 
 MODELS = ("efficientnet-lite0", "dogs-vs-cats")
@@ -172,41 +172,3 @@ def test_failing_loads_do_not_grow_the_memory(models: Path) -> None:
         gc.collect()
         sizes.append(rss_megabytes())
     assert max(sizes[-10:]) - max(sizes[5:15]) < 4, sizes
-
-
-def test_nothing_is_written_to_the_functions_log(models: Path) -> None:
-    code = """
-import sys
-from mlserverless.predictor import Predictor
-Predictor(sys.argv[1]).warm_up()
-print("still here", file=sys.stderr)
-"""
-    done = child(code, str(models / "efficientnet-lite0"))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "still here\n")
-
-
-@pytest.mark.parametrize("error", [OSError, AttributeError])
-def test_loading_works_where_stderr_cannot_be_caught(
-    models: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
-) -> None:
-    def refuse(*_: Any) -> int:
-        raise error
-
-    engine = select("litert")
-    monkeypatch.setattr("os.memfd_create", refuse, raising=False)
-    monkeypatch.setattr(litert._runtime, "fresh", True)
-    interpreter = engine.load((models / "dogs-vs-cats" / "model.tflite").read_bytes(), 1)
-    assert len(interpreter.inputs) == 1
-
-
-def test_stderr_is_whole_after_loads_at_once(models: Path) -> None:
-    code = """
-import sys, threading
-from mlserverless.predictor import Predictor
-threads = [threading.Thread(target=Predictor(sys.argv[1]).warm_up) for _ in range(6)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print("still here", file=sys.stderr)
-"""
-    done = child(code, str(models / "dogs-vs-cats"))
-    assert (done.returncode, done.stderr) == (0, "still here\n")

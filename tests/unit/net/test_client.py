@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 import pytest
-from helpers.origin import Reply, drip, flood, reset, response, serving, silence
 
+from helpers.origin import Reply, drip, flood, reset, response, serving, silence
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ImageTooLarge, MlserverlessError, SourceError, SourceNotFound, SourceTimeout
 from mlserverless.net.client import get

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from helpers.origin import response, serving, silence
 
+from helpers.origin import response, serving, silence
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceBlocked, SourceError, SourceNotFound, SourceTimeout
 from mlserverless.net import connection

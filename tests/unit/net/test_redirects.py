@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.origin import Origin, Reply, response, serving
 
+from helpers.origin import Origin, Reply, response, serving
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceBlocked, SourceError
 from mlserverless.net import connection

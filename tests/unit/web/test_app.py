@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
+
 from helpers.services import PREDICTION, WIRE, FakeService
 from helpers.web import JSON, PNG, URL, ask, headers, problem
-
 from mlserverless.deadline import Deadline
 from mlserverless.errors import Overloaded, SourceNotFound
 from mlserverless.predictor import Predictor

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
+
 from helpers.services import FakeService
 from helpers.web import JSON, URL, ask, headers, problem
-
 from mlserverless.errors import ModelUnavailable
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
