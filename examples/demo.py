@@ -99,7 +99,7 @@ def main() -> int:
     table.add_row("start to first answer", *(f"{first[name]:.2f} s" for name in answers))
     console.print(table)
     for name, reason in left_out.items():
-        console.print(f"left out: {name}: {reason}")
+        console.print(f"left out: {name}: {reason}", markup=False)
     same = len({tuple(bodies) for bodies in answers.values()}) == 1
     predicted = all(b'"predictions":[{' in body for bodies in answers.values() for body in bodies)
     identical = same and predicted

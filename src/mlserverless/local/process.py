@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mlserverless.local.runtime import STDERR
+
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 
@@ -26,10 +28,9 @@ class ServerProcess:
     ) -> None:
         self.url = f"http://{host}:{port}"
         _check_free(host, port)
-        with open(2, "wb", closefd=False) as stderr:
-            self._process = subprocess.Popen(  # noqa: S603 - our own words
-                command, cwd=folder, env=dict(environment), stdout=stderr, start_new_session=True
-            )
+        self._process = subprocess.Popen(  # noqa: S603 - our own words
+            command, cwd=folder, env=dict(environment), stdout=STDERR, start_new_session=True
+        )
         try:
             self._await(host, port)
         except BaseException:

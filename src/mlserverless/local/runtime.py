@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Protocol
 
+STDERR = 2  # a function's stdout and stderr are its log; on every local runtime the log goes here
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 

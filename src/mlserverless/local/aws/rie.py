@@ -20,6 +20,7 @@ from pathlib import Path
 
 from mlserverless.local.aws.function import INVOKE_PATH, Function, Invocation, exited, timed_out
 from mlserverless.local.parts import Part, fetch
+from mlserverless.local.runtime import STDERR
 
 RIE = Part(
     requirement="aws-sam-cli==1.170.0",
@@ -64,6 +65,7 @@ class Emulator:
             cwd=function.app_dir,
             env={**function.variables(), "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self._timeout_s)},
             stdin=subprocess.DEVNULL,
+            stdout=STDERR,
             start_new_session=True,
         )
         try:

@@ -11,6 +11,7 @@ import uuid
 
 from mlserverless.local.aws.function import Function, Invocation, exited, timed_out
 from mlserverless.local.aws.runtime_api import Report, RuntimeApi
+from mlserverless.local.runtime import STDERR
 
 _INIT_LIMIT_S = 10.0  # Lambda's own limit of the init phase; what is above it counts against the timeout
 
@@ -85,6 +86,7 @@ class _Sandbox:
             cwd=function.app_dir,
             env={**function.variables(), "AWS_LAMBDA_RUNTIME_API": self._api.address},
             stdin=subprocess.DEVNULL,
+            stdout=STDERR,
             start_new_session=True,
         )
         threading.Thread(target=self._watch, name="sandbox", daemon=True).start()

@@ -10,7 +10,7 @@ from mlserverless.local.runtime import child_environment
 
 VARIABLE = "MLSERVERLESS_AZURE_PYTHON"
 
-_INSTALL = "'mlserverless[azure]' azure-functions-runtime==1.3.0 protobuf"
+_INSTALL = '"mlserverless[azure-local]"'
 _PROBE = """
 import importlib.util, json, sys
 def found(name):

@@ -509,3 +509,20 @@ def test_a_setting_lambda_would_not_take_is_refused(
     monkeypatch.setattr(aws, "available", lambda: None)
     with pytest.raises(ValueError, match=message):
         start(**{"handler": "app.handler", **settings})
+
+
+@needs_runtime
+@pytest.mark.parametrize(
+    "emulator", [False, pytest.param(True, marks=pytest.mark.real)], ids=["runtime-api", "rie"]
+)
+def test_what_the_function_and_its_runtime_say_goes_to_stderr(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], emulator: bool
+) -> None:
+    (tmp_path / "talker.py").write_text(
+        "def handler(event, context):\n    print('a line of the log', flush=True)\n"
+    )
+    with start(handler="talker.handler", app_dir=tmp_path, emulator=emulator) as server:
+        assert not server.invoke({}).function_error
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "a line of the log" in said.err
