@@ -342,7 +342,7 @@ def fake_python(folder: Path, version: list[int], missing: list[str]) -> str:
         (
             [3, 13, 0],
             ["google.protobuf"],
-            ["has no google.protobuf", "-m pip install", "azure-functions-runtime=="],
+            ["has no google.protobuf", "-m pip install", "mlserverless[azure-local]"],
         ),
     ],
 )
