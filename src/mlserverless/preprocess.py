@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 # RGB order, on 0…255 (keras.applications.imagenet_utils, mode "caffe", which also swaps to BGR).
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CAFFE = (123.68, 116.779, 103.939)
-QUANTISED = {
-    "uint8": (0, 255, 0),
-    "int8": (-128, 127, 128),
-}  # lowest, highest, what a raw pixel is lowered by
+# Lowest and highest value, and what a raw pixel is lowered by.
+QUANTISED = {"uint8": (0, 255, 0), "int8": (-128, 127, 128)}
 
 
 def _f32(value: float) -> float:
