@@ -82,7 +82,7 @@ _READERS: dict[str, readers.Reader] = {
 }
 
 # Variables with our prefix that are read elsewhere: by the local runtimes, the adapters and the test run.
-FOREIGN = frozenset(PREFIX + name for name in ("AZURE_PYTHON", "BLOB_PATH", "BLOB_CONNECTION", "GATES", "WARM_UP"))
+FOREIGN = frozenset(PREFIX + name for name in ("AZURE_PYTHON", "BLOB_PATH", "BLOB_CONNECTION", "GATES"))
 
 
 def vcpus() -> float:

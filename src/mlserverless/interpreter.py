@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlserverless.deadline import Deadline
-from mlserverless.engines import EngineMissing, Interpreter
-from mlserverless.errors import ModelUnavailable, Overloaded
+from mlserverless.engines import Interpreter
+from mlserverless.errors import Overloaded
 
 
 class Pool:
@@ -71,19 +71,10 @@ def load_lite_model(
     installed; the details are what its ``get_input_details`` and ``get_output_details`` return. One thread at a
     time may use it. Raises ModelUnavailable where the file or the engine is missing, or the file is no model.
     """
-    from mlserverless.engines import ORDER, tflite
+    from mlserverless.engines import first_installed, tflite
     from mlserverless.model import load
 
     model = load(str(path))
-    missing: list[str] = []
-    for name in ORDER:
-        if name not in tflite.PACKAGES:
-            continue
-        try:
-            module = tflite.interpreter_module(name)
-        except EngineMissing as error:
-            missing.append(f"{name}: {error}")
-            continue
-        interpreter = tflite.allocated(module, model.data, num_threads, f"{name} cannot run {path}")
-        return interpreter, interpreter.get_input_details(), interpreter.get_output_details()
-    raise ModelUnavailable(f"No engine can run the model. Tried {'; '.join(missing)}.")
+    name, module, _ = first_installed(tflite.PACKAGES, tflite.interpreter_module)
+    interpreter = tflite.allocated(module, model.data, num_threads, f"{name} cannot run {path}")
+    return interpreter, interpreter.get_input_details(), interpreter.get_output_details()

@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from collections.abc import Container
 from typing import NamedTuple
 
 from mlserverless.engines import Tensor
@@ -49,10 +50,11 @@ def scores(data: bytes, tensor: Tensor, activation: str) -> list[float]:
     return real
 
 
-def choose(options: Options, default: Choice, known: frozenset[str]) -> Choice:
+def choose(options: Options, default: Choice, known: Container[str]) -> Choice:
     """Return ``default`` with what the request's ``options`` say instead.
 
-    A request narrows what the settings allow and never widens it. Raises InvalidRequest for a label that the
+    A request narrows the labels that the settings allow and never widens them; its ``top_k`` and
+    ``score_threshold`` take the settings' place. Raises InvalidRequest for a label that the
     model does not have.
     """
     for name, labels in (("labels_allow", options.labels_allow), ("labels_deny", options.labels_deny)):
@@ -75,9 +77,9 @@ def best(values: list[float], labels: tuple[str, ...], choice: Choice) -> tuple[
     """Return the chosen classes, best first; equal scores in the order of the model's output."""
     allow, deny = frozenset(choice.allow), frozenset(choice.deny)
     kept = [
-        Score(label, index, value)
+        index
         for index, (label, value) in enumerate(zip(labels, values, strict=True))
         if value >= choice.threshold and label not in deny and (not allow or label in allow)
     ]
-    kept.sort(key=lambda score: -score.score)
-    return tuple(kept[: choice.top_k])
+    kept.sort(key=lambda index: -values[index])
+    return tuple(Score(labels[index], index, values[index]) for index in kept[: choice.top_k])

@@ -105,7 +105,7 @@ class Predictor:
         deadline: Deadline,
         timings: list[tuple[str, float]],
     ) -> Prediction:
-        choice = postprocess.choose(request.options, self._default(), frozenset(loaded.model.labels))
+        choice = postprocess.choose(request.options, self._default(), loaded.model.labels)
         deadline.check("the model ran")
         output, spent = self._run(loaded, image, deadline)
         values = postprocess.scores(output, loaded.output, loaded.model.activation)

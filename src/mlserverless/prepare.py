@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlserverless.errors import UnsupportedMediaType
 from mlserverless.formats import guarded, open_image
+from mlserverless.model import FIT
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4}  # PIL.Image.Resampling
 ORIENTATION = 0x0112  # the Exif tag; its values and what undoes them are those of Exif 2.32, 4.6.4
 UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # value -> PIL.Image.Transpose
-FITS = ("stretch", "crop", "pad")
 DECODES = ("fast", "exact")
 COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "drop": (0, 0, 0)}
 
@@ -35,7 +35,7 @@ def prepare_image(
     is not done, since there it would pick other pixels. Raises UndecodableImage for truncated or corrupt data,
     ValueError for an argument that is not one of these.
     """
-    for name, value, accepted in (("resize", resize, RESAMPLING), ("fit", fit, FITS), ("decode", decode, DECODES)):
+    for name, value, accepted in (("resize", resize, RESAMPLING), ("fit", fit, FIT), ("decode", decode, DECODES)):
         if value not in accepted:
             raise ValueError(f"{name} is {value!r}; accepted are {', '.join(accepted)}")
     colour = _colour(background)

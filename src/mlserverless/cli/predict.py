@@ -37,17 +37,15 @@ def predict(sources: tuple[str, ...], as_json: bool, **given: Any) -> None:
     least one was not, 2 the command or a setting is wrong, 3 the model cannot be used.
     """
     settings = {name: given.pop(name) for name in ("model", "engine", "allow_private_addresses")}
-    options = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
-    options = {name: value for name, value in options.items() if value not in (None, [])}
     try:
-        read_options(options)
+        read_options(given)
         predictor = Predictor(**{name: value for name, value in settings.items() if value is not None})
         predictor.load()
     except (ConfigError, InvalidRequest) as error:
         raise _stop(error, WRONG) from error
     except ModelUnavailable as error:
         raise _stop(error, UNUSABLE) from error
-    results = _results(predictor, sources, options)
+    results = _results(predictor, sources, given)
     failed = _print_json(results) if as_json or not sys.stdout.isatty() else _print_table(results, len(sources))
     if failed:
         raise SystemExit(FAILED)

@@ -5,10 +5,12 @@ numpy. One file an engine; ``select`` picks one by the setting ``engine``.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 from mlserverless.errors import ModelUnavailable
+
+Found = TypeVar("Found")
 
 ORDER = ("litert", "litert-python", "tflite-runtime", "tensorflow")
 
@@ -54,16 +56,23 @@ def select(name: str) -> Engine:
 
     Raises ModelUnavailable where it is not, saying what was tried.
     """
+    found, engine, tried = first_installed(ORDER if name == "auto" else (name,), _find)
+    if tried:
+        logging.getLogger("mlserverless").warning("using the engine %s (%s)", found, "; ".join(tried))
+    return engine
+
+
+def first_installed(names: Iterable[str], find: Callable[[str], Found]) -> tuple[str, Found, list[str]]:
+    """Return the first of ``names`` that is here, what ``find`` gave for it, and why those before it are not.
+
+    ``find`` raises EngineMissing where one is not here. Raises ModelUnavailable, with every reason, where none is.
+    """
     tried: list[str] = []
-    for candidate in ORDER if name == "auto" else (name,):
+    for name in names:
         try:
-            engine = _find(candidate)
+            return name, find(name), tried
         except EngineMissing as error:
-            tried.append(f"{candidate}: {error}")
-            continue
-        if tried:
-            logging.getLogger("mlserverless").warning("using the engine %s (%s)", candidate, "; ".join(tried))
-        return engine
+            tried.append(f"{name}: {error}")
     raise ModelUnavailable(f"No engine can run the model. Tried {'; '.join(tried)}.")
 
 

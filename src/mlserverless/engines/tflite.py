@@ -11,6 +11,7 @@ from mlserverless.engines import Engine, EngineMissing, Tensor
 from mlserverless.engines.quiet import quiet
 from mlserverless.errors import ModelUnavailable
 
+# In the order in which they are taken.
 PACKAGES = {
     "litert-python": ("ai_edge_litert.interpreter", "pip install ai-edge-litert"),
     "tflite-runtime": ("tflite_runtime.interpreter", 'pip install "mlserverless[tflite]", on Python 3.11'),

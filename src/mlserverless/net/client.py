@@ -40,21 +40,28 @@ def get(
 
     Raises InvalidRequest, SourceBlocked, SourceNotFound, SourceTimeout, SourceError or ImageTooLarge.
     """
-    for _ in range(max_redirects + 1):
-        here = parse(url)
+    here = parse(url)
+    for left in range(max_redirects, -1, -1):
         if not allowed(here.host, allowed_hosts):
             raise SourceBlocked(f"The host {here.host} is not among the hosts this function reads from.")
         body, onward = _ask(here, deadline, max_bytes, allow_private=allow_private)
         if onward is None:
             return body
-        try:
-            url = urljoin(f"{here.scheme}://{here.netloc}{here.target}", onward)
-            parse(url)
-        except (ValueError, InvalidRequest) as error:  # the origin's fault, not the caller's
-            raise SourceError(f"{here.host} redirects to something that is no URL.", retryable=False) from error
-        if here.scheme == "https" and not url.lower().startswith("https:"):
-            raise SourceBlocked(f"{here.host} redirects from https to a URL that is not; that is not followed.")
+        there = _redirected(here, onward)
+        if not left:
+            break
+        here = there
     raise SourceError(f"{here.host} redirects more than {max_redirects} times.", retryable=False)
+
+
+def _redirected(here: Url, onward: str) -> Url:
+    try:
+        there = parse(urljoin(f"{here.scheme}://{here.netloc}{here.target}", onward))
+    except (ValueError, InvalidRequest) as error:  # the origin's fault, not the caller's
+        raise SourceError(f"{here.host} redirects to something that is no URL.", retryable=False) from error
+    if here.scheme == "https" and there.scheme != "https":
+        raise SourceBlocked(f"{here.host} redirects from https to a URL that is not; that is not followed.")
+    return there
 
 
 def _ask(url: Url, deadline: Deadline, max_bytes: int, *, allow_private: bool) -> tuple[bytes, str | None]:
