@@ -1,20 +1,18 @@
 """Lambda's events as AWS sends them, through the handler."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import child, origin
+from helpers import child
 from helpers.harness.aws import Context
 from helpers.services import WIRE, FakeService
 from mlserverless.adapters.aws import TRIGGERS, DirectInvoke, HttpApi, S3Notification, make_handler
 from mlserverless.errors import InvalidRequest
 
 ROOT = Path(__file__).parents[2]
-PHOTO = (ROOT / "examples" / "photos" / "flower.jpg").read_bytes()
 
 
 def event(name: str) -> dict[str, Any]:
@@ -130,12 +128,6 @@ def test_the_time_left_to_lambda_is_the_deadline(asked: Any, milliseconds: int, 
     service = FakeService()
     make_handler(service)(asked, Context(milliseconds))
     assert low <= service.fake.left[0] <= high
-
-
-@pytest.fixture(scope="module")
-def photo() -> Iterator[str]:
-    with origin.serving({"/flower.jpg": origin.response(PHOTO)}) as running:
-        yield running.url("/flower.jpg")
 
 
 def test_the_deploy_folders_entry_answers_a_url_without_numpy(photo: str) -> None:

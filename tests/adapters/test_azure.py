@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,7 @@ from unittest import mock
 import azure.functions as func
 import pytest
 
-from helpers import child, origin
+from helpers import child
 from helpers.harness import INVOCATION_ID
 from helpers.services import PREDICTION, WIRE, FakeService
 from mlserverless.adapters import azure
@@ -167,12 +166,6 @@ def test_the_functions_are_registered_as_the_host_reads_them() -> None:
 def test_one_trigger_can_be_taken_without_the_other() -> None:
     assert set(functions(azure.http)) == {"predict"}
     assert set(functions(azure.blob)) == {"image_created"}
-
-
-@pytest.fixture(scope="module")
-def photo() -> Iterator[str]:
-    with origin.serving({"/flower.jpg": origin.response(PHOTO)}) as running:
-        yield running.url("/flower.jpg")
 
 
 def test_the_deploy_folders_entry_answers_a_url_without_numpy(photo: str) -> None:

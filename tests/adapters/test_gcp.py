@@ -1,7 +1,6 @@
 """Google's requests and CloudEvents, through functions-framework and the deploy folder's main.py."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -9,7 +8,7 @@ from unittest import mock
 import flask
 import pytest
 
-from helpers import child, origin
+from helpers import child
 from helpers.harness.gcp import app
 from helpers.services import WIRE, FakeService
 from mlserverless import stores
@@ -173,12 +172,6 @@ def test_a_flask_request_becomes_a_request_and_back() -> None:
 def test_the_entry_points_are_plain_functions() -> None:
     """Google refuses callable instances."""
     assert type(gcp.predict) is type(gcp.image_finalized) is type(ask)
-
-
-@pytest.fixture(scope="module")
-def photo() -> Iterator[str]:
-    with origin.serving({"/flower.jpg": origin.response(PHOTO)}) as running:
-        yield running.url("/flower.jpg")
 
 
 def test_the_deploy_folders_entry_answers_a_url_without_numpy(photo: str) -> None:

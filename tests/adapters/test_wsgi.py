@@ -1,14 +1,13 @@
 """WSGI environments as servers make them, right and wrong."""
 
 import json
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import child, origin
+from helpers import child
 from helpers.harness.wsgi import call, environ
 from helpers.services import WIRE, FakeService
 from mlserverless.adapters.wsgi import Wsgi
@@ -16,7 +15,6 @@ from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
 
 ROOT = Path(__file__).parents[2]
-PHOTO = (ROOT / "examples" / "photos" / "flower.jpg").read_bytes()
 JPEG = {"Content-Type": "image/jpeg"}
 
 
@@ -127,12 +125,6 @@ def test_with_wrong_settings_no_body_is_taken_into_memory() -> None:
     answer = call(Wsgi(Service(lambda: Predictor(top_k="x"))), made)
     assert (answer.status, json.loads(answer.body)["code"]) == (500, "misconfigured")
     assert stream.asked == [1]
-
-
-@pytest.fixture(scope="module")
-def photo() -> Iterator[str]:
-    with origin.serving({"/flower.jpg": origin.response(PHOTO)}) as running:
-        yield running.url("/flower.jpg")
 
 
 def run(code: str, **environment: Any) -> dict[str, Any]:

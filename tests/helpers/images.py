@@ -7,6 +7,16 @@ from PIL import Image
 
 Pixel = tuple[int, ...]
 
+# What each of the example photos shows, in the default model's words.
+TOP = {
+    "chelsea.png": "tiger cat",
+    "coffee.png": "espresso",
+    "china.jpg": "palace",
+    "flower.jpg": "daisy",
+    "rocket.jpg": "missile",
+    "camera.png": "tripod",
+}
+
 
 def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     """Return ``image`` encoded by Pillow."""

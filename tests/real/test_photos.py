@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.images import TOP
 from mlserverless import Predictor
 from mlserverless.engines import EngineMissing, tflite
 from mlserverless.local.parts import Part, fetch
@@ -19,15 +20,7 @@ MOTORCYCLE = Part(
     "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
     "skimage/data/motorcycle_left.png",
 )
-RIGHT = {
-    "chelsea.png": "tiger cat",
-    "coffee.png": "espresso",
-    "china.jpg": "palace",
-    "flower.jpg": "daisy",
-    "rocket.jpg": "missile",
-    "camera.png": "tripod",
-    "motorcycle": "moped",
-}
+RIGHT = {**TOP, "motorcycle": "moped"}
 
 
 def tflite_runtime_missing() -> str | None:

@@ -7,26 +7,12 @@ from typing import Any
 import pytest
 
 from helpers import modelfile
+from helpers.modelfolder import DATA, fails, folder
 from mlserverless import model
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model import load, locate
 
-DATA = modelfile.model()
 DIGEST = sha256(DATA).hexdigest()
-
-
-def folder(path: Path, toml: str = "", data: bytes = DATA, labels: bytes = b"cat\ndog\n") -> str:
-    path.mkdir(exist_ok=True)
-    (path / "model.toml").write_text(toml)
-    (path / "model.tflite").write_bytes(data)
-    (path / "labels.txt").write_bytes(labels)
-    return str(path)
-
-
-def fails(where: str) -> str:
-    with pytest.raises(ModelUnavailable) as caught:
-        load(where)
-    return str(caught.value)
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:

@@ -4,26 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers import modelfile
+from helpers.modelfolder import fails, folder
 from mlserverless import model
-from mlserverless.errors import ModelUnavailable
 from mlserverless.model import load
-
-DATA = modelfile.model()
-
-
-def folder(path: Path, toml: str = "", data: bytes = DATA, labels: bytes = b"cat\ndog\n") -> str:
-    path.mkdir(exist_ok=True)
-    (path / "model.toml").write_text(toml)
-    (path / "model.tflite").write_bytes(data)
-    (path / "labels.txt").write_bytes(labels)
-    return str(path)
-
-
-def fails(where: str) -> str:
-    with pytest.raises(ModelUnavailable) as caught:
-        load(where)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helpers.images import TOP
 from mlserverless.engines import tflite
 from mlserverless.errors import ModelUnavailable
 from mlserverless.predictor import Predictor
-
-TOP = {
-    "chelsea.png": "tiger cat",
-    "coffee.png": "espresso",
-    "china.jpg": "palace",
-    "flower.jpg": "daisy",
-    "rocket.jpg": "missile",
-    "camera.png": "tripod",
-}
 
 
 def installed(name: str) -> None:
