@@ -40,8 +40,8 @@ def get(
 
     Raises InvalidRequest, SourceBlocked, SourceNotFound, SourceTimeout, SourceError or ImageTooLarge.
     """
-    here = parse(url)
-    for left in range(max_redirects, -1, -1):
+    here, left = parse(url), max_redirects
+    while True:
         if not allowed(here.host, allowed_hosts):
             raise SourceBlocked(f"The host {here.host} is not among the hosts this function reads from.")
         body, onward = _ask(here, deadline, max_bytes, allow_private=allow_private)
@@ -49,9 +49,8 @@ def get(
             return body
         there = _redirected(here, onward)
         if not left:
-            break
-        here = there
-    raise SourceError(f"{here.host} redirects more than {max_redirects} times.", retryable=False)
+            raise SourceError(f"{here.host} redirects more than {max_redirects} times.", retryable=False)
+        here, left = there, left - 1
 
 
 def _redirected(here: Url, onward: str) -> Url:
