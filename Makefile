@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 AZURE_VENV := .venv-azure
 export MLSERVERLESS_AZURE_PYTHON := $(CURDIR)/$(AZURE_VENV)/bin/python
 
-.PHONY: help demo test lint unit real wheel bench models locks clean
+.PHONY: help demo test lint unit real wheel security security-short bench models locks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ $(AZURE_VENV)/.ready: requirements/azure-runtime.txt pyproject.toml
 demo: $(VENV)/.ready $(AZURE_VENV)/.ready ## Classify four photos through every cloud's runtime; prints one table
 	$(PY) examples/demo.py
 
-test: lint unit real wheel ## Run every check; slow gates whose inputs have not changed are not run again
+test: lint unit real wheel security-short ## Run every check; slow gates whose inputs have not changed are not run again
 	$(PY) tools/gate.py --summary
 
 lint: $(VENV)/.ready ## ruff, mypy --strict, import contracts
@@ -35,6 +35,8 @@ lint: $(VENV)/.ready ## ruff, mypy --strict, import contracts
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	@# Low findings (subprocess, assert) are ruff's, which has each one's reason beside it.
+	$(VENV)/bin/bandit --quiet --recursive --severity-level medium src
 
 unit: $(VENV)/.ready $(AZURE_VENV)/.ready ## Unit and adapter tests, with the coverage floor
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
@@ -48,6 +50,12 @@ real: $(VENV)/.ready $(AZURE_VENV)/.ready ## The providers' real runtimes, and e
 
 wheel: $(VENV)/.ready ## Build wheel and sdist; use the wheel in an empty venv
 	$(PY) tools/gate.py wheel -- $(PY) -m pytest tests/e2e
+
+security: $(VENV)/.ready $(AZURE_VENV)/.ready ## Measure every security figure against its bar; prints a table, writes JSON
+	PYTHONPATH=tests $(PY) -m security
+
+security-short: $(VENV)/.ready $(AZURE_VENV)/.ready # the same, shortened to at most three minutes
+	PYTHONPATH=tests $(PY) tools/gate.py security -- $(PY) -m security --short
 
 bench: $(VENV)/.ready ## Measure the cold start side by side with a bare floor and with the usual write-up
 	$(PY) benchmarks/cold_start.py
