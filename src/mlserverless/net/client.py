@@ -1,5 +1,6 @@
 """One GET: redirects followed and checked anew, bytes capped, every failure one of our errors."""
 
+from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import urljoin
 
@@ -12,6 +13,7 @@ from mlserverless.errors import (
     SourceNotFound,
     SourceTimeout,
 )
+from mlserverless.net import pool
 from mlserverless.net.connection import GuardedConnection
 from mlserverless.net.url import Url, allowed, parse
 
@@ -23,8 +25,12 @@ HEADERS = {
     "Accept": "image/*",
     "Accept-Encoding": "identity",
     "User-Agent": "mlserverless",
-    "Connection": "close",
 }
+Take = Callable[[bytes], object]
+
+
+class _Stale(Exception):
+    """A kept connection ended before its answer began."""
 
 
 def get(
@@ -40,13 +46,37 @@ def get(
 
     Raises InvalidRequest, SourceBlocked, SourceNotFound, SourceTimeout, SourceError or ImageTooLarge.
     """
+    body = bytearray()
+    stream(
+        url,
+        deadline,
+        body.extend,
+        max_bytes=max_bytes,
+        max_redirects=max_redirects,
+        allowed_hosts=allowed_hosts,
+        allow_private=allow_private,
+    )
+    return bytes(body)
+
+
+def stream(
+    url: str,
+    deadline: Deadline,
+    take: Take,
+    *,
+    max_bytes: int,
+    max_redirects: int = 3,
+    allowed_hosts: tuple[str, ...] = (),
+    allow_private: bool = False,
+) -> None:
+    """Hand the body at ``url`` to ``take``, piece by piece; otherwise as :func:`get`."""
     here, left = parse(url), max_redirects
     while True:
         if not allowed(here.host, allowed_hosts):
             raise SourceBlocked(f"The host {here.host} is not among the hosts this function reads from.")
-        body, onward = _ask(here, deadline, max_bytes, allow_private=allow_private)
+        onward = _ask(here, deadline, take, max_bytes, allow_private=allow_private)
         if onward is None:
-            return body
+            return
         there = _redirected(here, onward)
         if not left:
             raise SourceError(f"{here.host} redirects more than {max_redirects} times.", retryable=False)
@@ -56,41 +86,64 @@ def get(
 def _redirected(here: Url, onward: str) -> Url:
     try:
         there = parse(urljoin(f"{here.scheme}://{here.netloc}{here.target}", onward))
-    except (ValueError, InvalidRequest) as error:  # the origin's fault, not the caller's
-        raise SourceError(f"{here.host} redirects to something that is no URL.", retryable=False) from error
+    except (ValueError, InvalidRequest):  # the origin's fault, not the caller's
+        raise SourceError(f"{here.host} redirects to something that is no URL.", retryable=False) from None
     if here.scheme == "https" and there.scheme != "https":
         raise SourceBlocked(f"{here.host} redirects from https to a URL that is not; that is not followed.")
     return there
 
 
-def _ask(url: Url, deadline: Deadline, max_bytes: int, *, allow_private: bool) -> tuple[bytes, str | None]:
-    connection = GuardedConnection(url, deadline, max_bytes=max_bytes, allow_private=allow_private)
+def _ask(url: Url, deadline: Deadline, take: Take, max_bytes: int, *, allow_private: bool) -> str | None:
+    # Functions are frozen between calls, and what the other side closed meanwhile is found out only by asking: one
+    # more try, on a new connection. A new one is not tried twice.
+    key = pool.Key(url.scheme, url.host, url.port, allow_private)
+    connection = GuardedConnection(
+        url, deadline, max_bytes=max_bytes, allow_private=allow_private, kept=pool.take(key)
+    )
+    try:
+        return _exchange(url, connection, key, take, max_bytes)
+    except _Stale:
+        connection = GuardedConnection(url, deadline, max_bytes=max_bytes, allow_private=allow_private)
+        return _exchange(url, connection, key, take, max_bytes)
+
+
+def _exchange(url: Url, connection: GuardedConnection, key: pool.Key, take: Take, max_bytes: int) -> str | None:
     response: HTTPResponse | None = None
+    whole = False
     try:
         connection.request("GET", url.target, headers={"Host": url.netloc, **HEADERS})
         response = connection.getresponse()
         if response.status in REDIRECTS and (onward := response.headers.get("Location")):
-            return b"", onward
+            return onward
         _check(url, response)
-        return _body(url, response, max_bytes), None
-    except TimeoutError as error:
-        raise SourceTimeout(f"{url.host} did not deliver the image within {deadline.seconds:.3g} s.") from error
-    except HTTPException as error:
-        kind = type(error).__name__
-        raise SourceError(f"{url.host} did not answer in proper HTTP, or not to the end ({kind}).") from error
-    except OSError as error:
-        # Named by its class, not imported: ssl is not loaded where the origin is plain http.
-        lasting = type(error).__name__ == "SSLCertVerificationError"
-        reason = (
-            "its certificate is not valid" if lasting else f"the connection failed ({error.strerror or error})"
-        )
-        raise SourceError(f"{url.host} cannot be read: {reason}.", retryable=not lasting) from error
-    except ValueError as error:  # a chunk of a negative size, in http.client
-        raise SourceError(f"{url.host} did not answer in proper HTTP ({error}).") from error
+        connection.take_body()
+        _body(url, response, take, max_bytes)
+        whole = not response.will_close
+        return None
+    except (HTTPException, OSError, ValueError) as error:
+        if connection.kept and not connection.answered:
+            raise _Stale from error
+        raise _mapped(error, url, connection.deadline) from error
     finally:
         if response is not None:
             response.close()
-        connection.close()
+        if (sock := connection.finish(reuse=whole)) is not None:
+            pool.put(key, sock)
+
+
+def _mapped(error: HTTPException | OSError | ValueError, url: Url, deadline: Deadline) -> SourceError:
+    if isinstance(error, TimeoutError):
+        return SourceTimeout(f"{url.host} did not deliver the image within {deadline.seconds:.3g} s.")
+    if isinstance(error, HTTPException):
+        kind = type(error).__name__
+        return SourceError(f"{url.host} did not answer in proper HTTP, or not to the end ({kind}).")
+    if isinstance(error, OSError):
+        # Named by its class, not imported: ssl is not loaded where the origin is plain http.
+        lasting = type(error).__name__ == "SSLCertVerificationError"
+        failed = f"the connection failed ({error.strerror or error})"
+        reason = "its certificate is not valid" if lasting else failed
+        return SourceError(f"{url.host} cannot be read: {reason}.", retryable=not lasting)
+    return SourceError(f"{url.host} did not answer in proper HTTP ({error}).")  # a chunk of a negative size
 
 
 def _check(url: Url, response: HTTPResponse) -> None:
@@ -104,15 +157,15 @@ def _check(url: Url, response: HTTPResponse) -> None:
         raise SourceError(f"{url.host} sent the image encoded as {encoding}, unasked.", retryable=False)
 
 
-def _body(url: Url, response: HTTPResponse, max_bytes: int) -> bytes:
+def _body(url: Url, response: HTTPResponse, take: Take, max_bytes: int) -> None:
     announced = response.length  # None where the body is chunked or ends with the connection
     if announced is not None and announced > max_bytes:
         raise ImageTooLarge(f"The image has {announced:,} bytes; at most {max_bytes:,} are accepted.")
-    body = bytearray()
+    count = 0
     while chunk := response.read(CHUNK):
-        body += chunk
-        if len(body) > max_bytes:
+        count += len(chunk)
+        if count > max_bytes:
             raise ImageTooLarge(f"The image has more than the {max_bytes:,} bytes that are accepted.")
-    if announced is not None and len(body) != announced:
-        raise SourceError(f"{url.host} announced {announced:,} bytes and sent {len(body):,}.")
-    return bytes(body)
+        take(chunk)
+    if announced is not None and count != announced:
+        raise SourceError(f"{url.host} announced {announced:,} bytes and sent {count:,}.")

@@ -43,13 +43,17 @@ def parse(url: str) -> Url:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise InvalidRequest(f"The url cannot be read: {error}.") from error
+    except ValueError:  # its text repeats what stands before the host, which may be a password
+        raise InvalidRequest(
+            "The url's host or port is not valid: a port is 0 to 65535, an IPv6 address stands in brackets."
+        ) from None
     scheme = parts.scheme.lower()
     if not scheme or ("://" not in url and scheme in WEB + STORES):
         raise InvalidRequest("The url is not a URL: it begins with http://, https://, s3://, gs:// or az://.")
     if scheme not in WEB:
-        raise SourceBlocked(f"URLs of the scheme {scheme!r} are not read; accepted are {', '.join(WEB + STORES)}.")
+        raise SourceBlocked(
+            f"URLs of the scheme {scheme[:20]!r} are not read; accepted are {', '.join(WEB + STORES)}."
+        )
     if "@" in parts.netloc:
         raise SourceBlocked("The url carries a user name or password before its host; that is not accepted.")
     if not parts.hostname or port == 0:
@@ -57,13 +61,13 @@ def parse(url: str) -> Url:
     try:
         host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise InvalidRequest(f"The url's host name is not a valid one: {error}.") from error
+        raise InvalidRequest(f"The url's host name is not a valid one: {error}.") from None
     if not (host := host.lower().rstrip(".")):
         raise InvalidRequest("The url names no host: only dots.")
     try:
         target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
-    except UnicodeError as error:
-        raise InvalidRequest("The url has half a surrogate pair in it, which is no character.") from error
+    except UnicodeError:
+        raise InvalidRequest("The url has half a surrogate pair in it, which is no character.") from None
     return Url(scheme, host, port or (443 if scheme == "https" else 80), target)
 
 

@@ -12,9 +12,9 @@ import pytest
 from helpers.origin import response, serving, silence
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceBlocked, SourceError, SourceNotFound, SourceTimeout
-from mlserverless.net import connection
+from mlserverless.net import dial
 from mlserverless.net.client import get
-from mlserverless.net.connection import GuardedConnection, TimedSocket
+from mlserverless.net.connection import GuardedConnection
 from mlserverless.net.url import parse
 
 Resolve = Callable[..., None]
@@ -76,7 +76,7 @@ def test_peer_is_checked_after_connecting(resolve: Resolve, monkeypatch: pytest.
             asked.append(address)
             return len(asked) == 1
 
-        monkeypatch.setattr(connection, "is_public", only_the_peer_is_private)
+        monkeypatch.setattr(dial, "is_public", only_the_peer_is_private)
         with pytest.raises(
             SourceBlocked, match=r"^h\.example led to an address that is not on the public internet"
         ):
@@ -184,16 +184,6 @@ def test_sockets_are_closed_whatever_happens(resolve: Resolve) -> None:
             fetch(origin.url(), private=True)
             with pytest.raises(SourceTimeout):
                 fetch(origin.url("/silent"), 0.1, private=True)
-
-
-def test_request_that_cannot_be_sent_closes_its_socket() -> None:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        timed = TimedSocket(ours, Deadline(0), 10)
-        with pytest.raises(TimeoutError):
-            timed.sendall(b"x")
-        timed.close()
-        assert ours.fileno() == -1
 
 
 def test_connection_that_fails_in_tls_closes_its_socket(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from helpers.origin import Origin, Reply, response, serving
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceBlocked, SourceError
-from mlserverless.net import connection
+from mlserverless.net import connection, dial
 from mlserverless.net.client import get
 
 
@@ -90,7 +90,7 @@ def test_redirect_to_a_private_address_is_blocked(
     origin: Origin, monkeypatch: pytest.MonkeyPatch, connected: list[Any], address: str
 ) -> None:
     # this machine stands in for the public origin: it alone counts as public
-    monkeypatch.setattr(connection, "is_public", lambda text: text == "127.0.0.1")
+    monkeypatch.setattr(dial, "is_public", lambda text: text == "127.0.0.1")
 
     def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
         place = "127.0.0.1" if host == "first.example" else address

@@ -1,0 +1,67 @@
+"""The connect step: a name is resolved once, every address of it is checked, and one of those is connected to.
+
+If any of its addresses is denied the host is refused, and the connection is made to an address of that same
+answer, so a second answer cannot differ.
+"""
+
+import socket
+import threading
+from typing import Any
+
+from mlserverless.deadline import Deadline
+from mlserverless.errors import SourceBlocked, SourceError, SourceNotFound, SourceTimeout
+from mlserverless.net.addresses import is_public
+from mlserverless.net.timed import time_left
+from mlserverless.net.url import Url
+
+NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+
+def connect(url: Url, deadline: Deadline, *, allow_private: bool) -> socket.socket:
+    """Return a socket connected to ``url``'s host before the ``deadline``.
+
+    Raises SourceBlocked, SourceNotFound, SourceTimeout or SourceError; OSError where no address answers.
+    """
+    found = _resolve(url, deadline)
+    if not allow_private and not all(is_public(address[0]) for _, address in found):
+        raise SourceBlocked(f"{url.host} leads to an address that is not on the public internet.")
+    failure: OSError = TimeoutError()
+    for family, address in found:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(time_left(deadline))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if not allow_private and not is_public(sock.getpeername()[0]):
+                raise SourceBlocked(f"{url.host} led to an address that is not on the public internet.")
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure
+
+
+def _resolve(url: Url, deadline: Deadline) -> list[tuple[int, Any]]:
+    # getaddrinfo cannot be given a timeout, so it runs aside; a thread that it holds up is left behind.
+    answer: list[Any] = []
+
+    def ask() -> None:
+        try:
+            answer.append(socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer.append(error)
+
+    asking = threading.Thread(target=ask, name="getaddrinfo", daemon=True)
+    asking.start()
+    asking.join(time_left(deadline))
+    if not answer:
+        raise SourceTimeout(f"The name {url.host} was not resolved within {deadline.seconds:.3g} s.")
+    if isinstance(answer[0], socket.gaierror) and answer[0].errno not in NOT_FOUND:
+        raise SourceError(f"The name {url.host} cannot be resolved just now.") from answer[0]
+    if isinstance(answer[0], Exception):
+        raise SourceNotFound(f"There is no host named {url.host}.") from answer[0]
+    return [(entry[0], entry[4]) for entry in answer[0]]
