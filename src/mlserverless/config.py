@@ -20,9 +20,14 @@ class Settings(NamedTuple):
     """Every setting with its default. Durations are in seconds, sizes in bytes."""
 
     model: str = "efficientnet-lite0"
+    model_sha256: str = ""
+    model_timeout: float = 120.0
+    cache_dir: str = ""
     engine: str = "auto"
     threads: int = 0
     concurrency: int = 0
+    queue: int = 16
+    timeout: float = 300.0
     top_k: int = 5
     score_threshold: float = 0.0
     labels_allow: tuple[str, ...] = ()
@@ -57,10 +62,15 @@ class Settings(NamedTuple):
 
 
 _READERS: dict[str, readers.Reader] = {
-    "model": ("a model folder, a .tflite file or the name of a bundled model", readers.text),
+    "model": ("a model folder, a .tflite file, the URL of one, or the name of a bundled model", readers.text),
+    "model_sha256": ("64 hexadecimal digits, as sha256sum prints them", readers.digest),
+    "model_timeout": readers.number(0.001, 3600, " seconds"),
+    "cache_dir": ("a folder that may be written to", readers.path),
     "engine": readers.one_of("auto", "litert", "litert-python", "tflite-runtime", "tensorflow"),
     "threads": readers.whole(0, 64),
     "concurrency": readers.whole(0, 256),
+    "queue": readers.whole(0, 10_000),
+    "timeout": readers.number(0.001, 3600, " seconds"),
     "top_k": readers.whole(1, 1000),
     "score_threshold": readers.number(-1e9, 1e9),
     "labels_allow": ("labels, with commas between", readers.split),
@@ -127,4 +137,5 @@ def _read(name: str, where: str, value: Any) -> Any:
     try:
         return reader(value)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise ConfigError(f"{where} is {value!r}, which is not accepted: give {accepted}. See {DOCS}.") from error
+        shown = "a URL" if "://" in str(value) else repr(value)  # one may carry a signature
+        raise ConfigError(f"{where} is {shown}, which is not accepted: give {accepted}. See {DOCS}.") from error

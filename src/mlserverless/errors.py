@@ -120,13 +120,20 @@ class UndecodableImage(ImageError):
 
 
 class ModelUnavailable(MlserverlessError):
-    """The model is missing, is not the pinned file, or no engine here can run it."""
+    """The model is missing, is not the pinned file, or no engine here can run it.
+
+    Retryable where its download failed for a reason that may pass.
+    """
 
     code, status, title = "model-unavailable", 503, "The model cannot be used"
 
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
 
 class Overloaded(MlserverlessError):
-    """Every interpreter is busy and none came free in time. ``retry_after`` is in whole seconds."""
+    """Every interpreter is busy, and none came free in time or too many wait. ``retry_after``: whole seconds."""
 
     code, status, title, retryable = "overloaded", 503, "The function is busy", True
     retry_after = 1

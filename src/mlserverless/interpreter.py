@@ -16,12 +16,15 @@ from mlserverless.errors import Overloaded
 
 
 class Pool:
-    """At most ``size`` interpreters made by ``load``, handed out last in, first out (the warmest first)."""
+    """At most ``size`` interpreters made by ``load``, handed out last in, first out (the warmest first).
 
-    def __init__(self, load: Callable[[], Interpreter], size: int) -> None:
-        self._load, self.size = load, size
+    At most ``queue`` threads wait for one: each holds an image, and who waits longest may have been given up on.
+    """
+
+    def __init__(self, load: Callable[[], Interpreter], size: int, queue: int = 16) -> None:
+        self._load, self.size, self._queue = load, size, queue
         self._idle: list[Interpreter] = []
-        self._made = 0
+        self._made = self._waiting = 0
         self._changed = threading.Condition()
 
     @property
@@ -33,7 +36,8 @@ class Pool:
     def borrow(self, deadline: Deadline) -> Iterator[Interpreter]:
         """Lend an interpreter for the ``with`` block.
 
-        Raises Overloaded where none comes free before the ``deadline``, and whatever loading raises.
+        Raises Overloaded where none comes free before the ``deadline`` or too many wait already, and whatever
+        loading raises.
         """
         interpreter = self._take(deadline)
         try:
@@ -49,8 +53,7 @@ class Pool:
                 if self._made < self.size:
                     self._made += 1
                     break
-                if not self._changed.wait(min(deadline.remaining(), threading.TIMEOUT_MAX)):
-                    raise Overloaded(f"All {self.size} interpreters were busy until the time was over.")
+                self._wait(deadline)
             else:
                 return self._idle.pop()
         try:
@@ -61,20 +64,33 @@ class Pool:
                 self._changed.notify()
             raise
 
+    def _wait(self, deadline: Deadline) -> None:
+        if self._waiting >= self._queue:
+            raise Overloaded(f"All {self.size} interpreters are busy and {self._waiting} requests wait already.")
+        self._waiting += 1
+        try:
+            if not self._changed.wait(min(deadline.remaining(), threading.TIMEOUT_MAX)):
+                raise Overloaded(f"All {self.size} interpreters were busy until the time was over.")
+        finally:
+            self._waiting -= 1
+
 
 def load_lite_model(
-    path: str, *, num_threads: int | None = None
+    path: str, *, num_threads: int | None = None, sha256: str = ""
 ) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
     """Return ``(interpreter, input_details, output_details)`` for the .tflite file at ``path``, tensors allocated.
 
     The interpreter is the Python ``Interpreter`` of LiteRT, tflite-runtime or TensorFlow, the first that is
     installed; the details are what its ``get_input_details`` and ``get_output_details`` return. One thread at a
-    time may use it. Raises ModelUnavailable where the file or the engine is missing, or the file is no model.
+    time may use it. ``sha256``, where given, is what the file must have; tflite-runtime and TensorFlow, which
+    crash on corrupt files, need it. Raises ModelUnavailable where the file or the engine is missing, or the file
+    is no model or not that one.
     """
     from mlserverless.engines import first_installed, tflite
-    from mlserverless.model import load
+    from mlserverless.model import load, require_pin
 
-    model = load(str(path))
+    model = load(str(path), sha256)
     name, module, _ = first_installed(tflite.PACKAGES, tflite.interpreter_module)
+    require_pin(name, model)
     interpreter = tflite.allocated(module, model.data, num_threads, f"{name} cannot run {path}")
     return interpreter, interpreter.get_input_details(), interpreter.get_output_details()

@@ -20,19 +20,21 @@ class Loaded(NamedTuple):
     pool: Pool
 
 
-def load(settings: Settings) -> Loaded:
+def load(settings: Settings, deadline: Deadline | None = None) -> Loaded:
     """Return the model that ``settings`` name, ready to answer, its first interpreter loaded.
 
-    Raises ModelUnavailable where the file, the engine, the tensors, the labels and the settings do not fit.
+    A remote model is downloaded before the ``deadline``. Raises ModelUnavailable where the file, the engine, the
+    tensors, the labels and the settings do not fit.
     """
     share = max(1, round(vcpus()))
-    found = model.load(settings.model)
     engine = engines.select(settings.engine)
+    found = _read(settings, deadline or Deadline())
+    model.require_pin(engine.name, found)
 
     def interpreter() -> Interpreter:
         return engine.load(found.data, settings.threads or share)
 
-    pool = Pool(interpreter, settings.concurrency or share)
+    pool = Pool(interpreter, settings.concurrency or share, settings.queue)
     with pool.borrow(Deadline()) as first:
         tensors = _image_input(first, found), _scores_output(first, found)
     # A range or a dtype that cannot be served is told now, not by the first request.
@@ -42,6 +44,20 @@ def load(settings: Settings) -> Loaded:
     if unknown := [x for x in (*settings.labels_allow, *settings.labels_deny) if x not in labels]:
         raise ModelUnavailable(f"The settings name the label {unknown[0]!r}, which {found.name} does not have.")
     return Loaded(found._replace(labels=labels), engine.name, *tensors, pool)
+
+
+def _read(settings: Settings, deadline: Deadline) -> model.Model:
+    if "://" not in settings.model:
+        return model.load(settings.model, settings.model_sha256)
+    from mlserverless import remote  # only a model at a URL pays for it
+
+    deadline = deadline.within(settings.model_timeout)
+    folder = remote.fetch(settings, deadline)
+    try:
+        return model.load(folder, settings.model_sha256)
+    except ModelUnavailable:  # what was kept has been damaged since: once more, from the source
+        remote.forget(folder)
+        return model.load(remote.fetch(settings, deadline), settings.model_sha256)
 
 
 def _image_input(interpreter: Interpreter, found: model.Model) -> Tensor:

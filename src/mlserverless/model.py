@@ -21,6 +21,9 @@ RESIZE = ("nearest", "bilinear", "bicubic", "lanczos", "box")
 FIT = ("stretch", "crop", "pad")
 RANGES = ("raw", "unit", "signed", "imagenet", "caffe")
 ACTIVATIONS = ("none", "softmax", "sigmoid")
+# Engines that end the whole process on a corrupt file (tflite-runtime on 303 of 880; TensorFlow has the same
+# loader), so that no error can be answered.
+FRAGILE = ("tflite-runtime", "tensorflow")
 KEYS = {
     "": ("name", "file", "sha256", "labels", "input", "output"),
     "input": ("resize", "fit", "crop", "range"),
@@ -33,12 +36,13 @@ Range = str | tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class Model(NamedTuple):
-    """A model's bytes and what is known about it. ``range`` "" means that nothing says it."""
+    """A model's bytes and what is known of it. ``pinned``: a sha256 was given. ``range`` "": nothing says it."""
 
     name: str
     path: str
     data: bytes
     sha256: str
+    pinned: bool = False
     labels: tuple[str, ...] = ()
     resize: str = "bilinear"
     fit: str = "stretch"
@@ -47,16 +51,18 @@ class Model(NamedTuple):
     activation: str = "none"
 
 
-def load(where: str) -> Model:
+def load(where: str, sha256: str = "") -> Model:
     """Read the model at ``where``: a folder with a model.toml, a .tflite file, or a bundled model's name.
 
-    Raises ModelUnavailable, naming the file and what is wrong with it.
+    The file must have the ``sha256`` given, and the one that model.toml pins. Raises ModelUnavailable, naming the
+    file and what is wrong with it.
     """
     path = locate(where)
     folder = path if os.path.isdir(path) else ""
     table = _toml(os.path.join(folder, "model.toml")) if folder else {}
     file = os.path.join(folder, table.get("file", "model.tflite")) if folder else path
-    data, digest = _read(file, table.get("sha256", ""))
+    pins = {"model.toml": table.get("sha256", ""), "the setting model_sha256": sha256}
+    data, digest = _read(file, pins)
     given, wants = table.get("input", {}), table.get("output", {})
     labels: tuple[str, ...] = ()
     if name := table.get("labels"):
@@ -72,6 +78,7 @@ def load(where: str) -> Model:
         path=file,
         data=data,
         sha256=digest,
+        pinned=any(pins.values()),
         labels=labels,
         resize=_choice("input.resize", given.get("resize", "bilinear"), RESIZE, file),
         fit=_choice("input.fit", given.get("fit", "stretch"), FIT, file),
@@ -84,9 +91,7 @@ def load(where: str) -> Model:
 def locate(where: str) -> str:
     """Return the path of the model folder or .tflite file that ``where`` names; raise ModelUnavailable."""
     if "://" in where:
-        raise ModelUnavailable(
-            f"The model {where.split('?')[0]!r} is a URL: give a folder, a .tflite file or a name."
-        )
+        raise ModelUnavailable("The model is a URL: only Predictor and a deployed function download one.")
     if os.path.isfile(where) or os.path.isfile(os.path.join(where, "model.toml")):
         return where
     if os.path.basename(where) == where:
@@ -102,7 +107,16 @@ def locate(where: str) -> str:
     )
 
 
-def _read(path: str, pinned: str) -> tuple[bytes, str]:
+def require_pin(engine: str, model: Model) -> None:
+    """Raise ModelUnavailable where ``engine`` would crash on a corrupt file and nothing says that this is none."""
+    if engine in FRAGILE and not model.pinned:
+        raise ModelUnavailable(
+            f"{engine} crashes on corrupt files, so it is given only a file whose sha256 is pinned. {model.path} "
+            f"has {model.sha256}: if that is right, pin it in model.toml or MLSERVERLESS_MODEL_SHA256. See {DOCS}."
+        )
+
+
+def _read(path: str, pins: dict[str, str]) -> tuple[bytes, str]:
     try:
         if (size := os.path.getsize(path)) > MAX_MODEL_BYTES:
             raise ModelUnavailable(f"{path} has {size:,} bytes; a .tflite file has at most {MAX_MODEL_BYTES:,}.")
@@ -113,18 +127,28 @@ def _read(path: str, pinned: str) -> tuple[bytes, str]:
     if data[4:8] != b"TFL3":
         raise ModelUnavailable(f"{path} is not a TFLite model: it lacks the identifier TFL3.")
     digest = sha256(data).hexdigest()
-    if pinned and digest != pinned.lower():
-        raise ModelUnavailable(f"{path} has the sha256 {digest}, but model.toml pins {pinned}.")
+    for place, pinned in pins.items():
+        if pinned and digest != pinned.lower():
+            raise ModelUnavailable(f"{path} has the sha256 {digest}, but {place} pins {pinned}.")
     return data, digest
 
 
 def _toml(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise ModelUnavailable(f"{path} cannot be read: {error}.") from error
+    return parse_toml(data, path)
+
+
+def parse_toml(data: bytes, path: str) -> dict[str, Any]:
+    """Return what a model.toml says; ``path`` is its name in errors. ModelUnavailable for what it may not say."""
     import tomllib
 
     try:
-        with open(path, "rb") as file:
-            table = tomllib.load(file)
-    except (OSError, ValueError) as error:
+        table = tomllib.loads(data.decode())
+    except ValueError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error}.") from error
     for section, accepted in KEYS.items():
         values = table.get(section, {}) if section else table

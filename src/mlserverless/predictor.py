@@ -9,9 +9,10 @@ from mlserverless import formats, postprocess, prepare, preprocess
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.download import download
-from mlserverless.errors import ImageTooLarge, InvalidRequest, SourceNotFound
+from mlserverless.errors import DeadlineExceeded, ImageTooLarge, InvalidRequest, SourceNotFound
 from mlserverless.loading import Loaded, load
 from mlserverless.options import read_options
+from mlserverless.pace import Pace
 from mlserverless.types import Prediction, Request
 
 if TYPE_CHECKING:
@@ -32,13 +33,22 @@ class Predictor:
         self.settings = Settings.load(**settings)
         self._loading = threading.Lock()
         self._loaded: Loaded | None = None
+        self._pace = Pace()
 
-    def load(self) -> Loaded:
-        """Load the model, once, whoever asks first; raise ModelUnavailable where that cannot be done."""
+    def load(self, deadline: Deadline | None = None) -> Loaded:
+        """Load the model, once, whoever asks first, before the ``deadline``.
+
+        Raises ModelUnavailable where that cannot be done, DeadlineExceeded where another thread still loads it.
+        """
         if self._loaded is None:
-            with self._loading:
+            deadline = deadline or Deadline()
+            if not self._loading.acquire(timeout=min(deadline.remaining(), threading.TIMEOUT_MAX)):
+                raise DeadlineExceeded("The time granted to this request was over before the model was loaded.")
+            try:
                 if self._loaded is None:
-                    self._loaded = load(self.settings)
+                    self._loaded = load(self.settings, deadline)
+            finally:
+                self._loading.release()
         return self._loaded
 
     def warm_up(self) -> None:
@@ -64,9 +74,8 @@ class Predictor:
         deadline, chosen = Deadline(timeout), read_options(options)
         if isinstance(source, str):
             if ":" not in source:
-                raise InvalidRequest(
-                    f"{source!r:.100} is not a URL; a file is given as pathlib.Path({source!r:.100})."
-                )
+                shown = repr(source.partition("?")[0].partition("#")[0][:100])
+                raise InvalidRequest(f"{shown} is not a URL; a file is given as pathlib.Path({shown}).")
             return self.answer(Request(url=source, options=chosen), deadline)
         if isinstance(source, os.PathLike):
             source = self._file(source)
@@ -77,18 +86,18 @@ class Predictor:
         with formats.guarded():
             source = _as_image(source)
             source.load()  # whole, so that the caller's own image is not decoded at a fraction of its size
-        return self._classify(self.load(), source, Request(options=chosen), deadline, [])
+        return self._classify(self.load(deadline), source, Request(options=chosen), deadline, [])
 
     def answer(self, request: Request, deadline: Deadline) -> Prediction:
         """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not."""
         timings: list[tuple[str, float]] = []
         start = perf_counter()
-        loaded = self.load()
+        loaded = self.load(deadline)
         timings.append(("load", perf_counter() - start))
         data = request.image
         if data is None:
             start = perf_counter()
-            data = download(request.url or "", self.settings, deadline)
+            data = download(request.url or "", self.settings, deadline.less(self._pace.needed(0, deadline)))
             timings.append(("download", perf_counter() - start))
         if len(data) > (limit := self.settings.max_bytes):
             raise ImageTooLarge(f"The image has {len(data):,} bytes; at most {limit:,} are accepted.")
@@ -106,7 +115,6 @@ class Predictor:
         timings: list[tuple[str, float]],
     ) -> Prediction:
         choice = postprocess.choose(request.options, self._default(), loaded.model.labels)
-        deadline.check("the model ran")
         output, spent = self._run(loaded, image, deadline)
         values = postprocess.scores(output, loaded.output, loaded.model.activation)
         chosen = postprocess.best(values, loaded.model.labels, choice)
@@ -121,25 +129,31 @@ class Predictor:
 
     def _run(self, loaded: Loaded, image: "Image", deadline: Deadline) -> tuple[bytes, list[tuple[str, float]]]:
         height, width = loaded.input.shape[1:3]
+        pixels = image.width * image.height
+        self._pace.check(pixels, deadline)
         marks = [perf_counter()]
-        prepared = prepare.prepare_image(
-            image,
-            (width, height),
-            resize=loaded.model.resize,
-            fit=loaded.model.fit,
-            crop=loaded.model.crop,
-            background=self.settings.background,
-            decode=self.settings.decode,
-        )
-        marks.append(perf_counter())
-        data = preprocess.tensor_bytes(prepared.tobytes(), loaded.model.range, loaded.input)
-        marks.append(perf_counter())
-        with loaded.pool.borrow(deadline) as interpreter:
+        # Decoded only by who has an interpreter: as many images are in memory at a time as there are of those.
+        with loaded.pool.borrow(deadline.less(self._pace.needed(pixels, deadline))) as interpreter:
             marks.append(perf_counter())
+            prepared = prepare.prepare_image(
+                image,
+                (width, height),
+                resize=loaded.model.resize,
+                fit=loaded.model.fit,
+                crop=loaded.model.crop,
+                background=self.settings.background,
+                decode=self.settings.decode,
+            )
+            marks.append(perf_counter())
+            data = preprocess.tensor_bytes(prepared.tobytes(), loaded.model.range, loaded.input)
+            marks.append(perf_counter())
+            deadline.check("the model ran")
             output = interpreter.run(data)[0]
         marks.append(perf_counter())
-        names = "prepare", "preprocess", "wait", "invoke"
-        return output, [(name, marks[i + 1] - marks[i]) for i, name in enumerate(names)]
+        names = "wait", "prepare", "preprocess", "invoke"
+        spent = [(name, marks[i + 1] - marks[i]) for i, name in enumerate(names)]
+        self._pace.learn(pixels, marks[3] - marks[1], marks[4] - marks[3])
+        return output, spent
 
     def _file(self, path: os.PathLike[str]) -> bytes:
         try:

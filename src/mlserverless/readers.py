@@ -4,6 +4,7 @@ A reader raises ValueError, TypeError, KeyError or OverflowError for anything el
 :mod:`mlserverless.config` names the setting in the error it makes of that.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,13 @@ def text(value: Any) -> str:
     return read
 
 
+def path(value: Any) -> str:
+    """Return ``value``, a path, as its text; an empty one is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(value)
+    return os.fspath(value)
+
+
 def flag(value: Any) -> bool:
     """Return the truth that true/yes/1 or false/no/0 says, in any case."""
     return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
@@ -81,5 +89,12 @@ def colour(value: Any) -> str:
     if value in ("white", "black", "drop"):
         return str(value)
     if not isinstance(value, str) or len(value) != 7 or value[0] != "#" or set(value[1:]) - HEX:
+        raise ValueError(value)
+    return value.lower()
+
+
+def digest(value: Any) -> str:
+    """Read a SHA-256 in hexadecimal digits; an empty text is none."""
+    if not isinstance(value, str) or (value and (len(value) != 64 or set(value) - HEX)):
         raise ValueError(value)
     return value.lower()

@@ -4,6 +4,7 @@ Credentials and endpoints are the platform's: the variables that each cloud's ow
 ``GOOGLE_*``, ``AZURE_STORAGE_*``), or the function's role.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import ceil
 from string import ascii_letters, digits
@@ -21,6 +22,7 @@ from mlserverless.errors import (
 )
 from mlserverless.net.url import redact
 
+CHUNK = 1 << 20
 NAME = frozenset(ascii_letters + digits + "-._$")  # what the names of buckets and containers are made of
 FORMS = {"s3": "s3://bucket/key", "gs": "gs://bucket/object", "az": "az://container/blob"}
 
@@ -31,6 +33,21 @@ def read(url: str, deadline: Deadline, *, max_bytes: int, allowed_hosts: tuple[s
     ``allowed_hosts``, where given, must name the bucket as ``s3://bucket``. Raises InvalidRequest, SourceBlocked,
     SourceNotFound, SourceTimeout, SourceError or ImageTooLarge; ConfigError where obstore is not installed.
     """
+    body = bytearray()
+    stream(url, deadline, body.extend, max_bytes=max_bytes, allowed_hosts=allowed_hosts)
+    return bytes(body)
+
+
+def stream(
+    url: str,
+    deadline: Deadline,
+    take: Callable[[bytes], object],
+    *,
+    max_bytes: int,
+    allowed_hosts: tuple[str, ...] = (),
+    what: str = "image",
+) -> None:
+    """Hand the object at ``url`` to ``take``, piece by piece; ``what`` is its noun. Otherwise as :func:`read`."""
     scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
     bucket, _, key = rest.partition("/")
@@ -44,24 +61,26 @@ def read(url: str, deadline: Deadline, *, max_bytes: int, allowed_hosts: tuple[s
         from obstore import exceptions
     except ImportError as error:
         raise ConfigError(f'{scheme}:// URLs need obstore: pip install "mlserverless[stores]".') from error
-    name = f"{scheme}://{bucket}/{key}"
+    name = redact(f"{scheme}://{bucket}/{key}")
+    # obstore's own texts tell the whole request, with what signs it, so none of them is passed on: "from None".
     try:
         found = _store(f"{scheme}://{bucket}", max(1, ceil(min(deadline.remaining(), 3600)))).get(key)
         size = found.meta["size"]
         if size > max_bytes:
-            raise ImageTooLarge(f"The image has {size:,} bytes; at most {max_bytes:,} are accepted.")
-        return bytes(found.bytes())
-    except (FileNotFoundError, exceptions.NotFoundError) as error:
-        raise SourceNotFound(f"There is no object {name}.") from error
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise SourceError(f"This function may not read {name}.", retryable=False) from error
+            raise ImageTooLarge(f"The {what} has {size:,} bytes; at most {max_bytes:,} are accepted.")
+        for chunk in found.stream(min_chunk_size=CHUNK):
+            take(bytes(chunk))
+    except (FileNotFoundError, exceptions.NotFoundError):
+        raise SourceNotFound(f"There is no object {name}.") from None
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
+        raise SourceError(f"This function may not read {name}.", retryable=False) from None
     except exceptions.BaseError as error:
         # obstore has one class for all of these; its text ends in a dump of the cause
         if "kind: Timeout" in str(error) or deadline.remaining() <= 0:
-            raise SourceTimeout(f"The store did not deliver {name} in time.") from error
-        raise SourceError(f"The store could not deliver {name} ({type(error).__name__}).") from error
-    except ValueError as error:  # obstore takes no key with an empty segment, "." or ".."
-        raise InvalidRequest(f"The url {redact(url)!r} names no object: its key cannot be asked for.") from error
+            raise SourceTimeout(f"The store did not deliver {name} in time.") from None
+        raise SourceError(f"The store could not deliver {name} ({type(error).__name__}).") from None
+    except ValueError:  # obstore takes no key with an empty segment, "." or ".."
+        raise InvalidRequest(f"The url {redact(url)!r} names no object: its key cannot be asked for.") from None
 
 
 @lru_cache(maxsize=16)

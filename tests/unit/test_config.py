@@ -96,7 +96,12 @@ def test_every_setting_has_a_reader_and_takes_its_own_default() -> None:
         ("DECODE", "quick", "one of fast, exact"),
         ("ALLOW_PRIVATE_ADDRESSES", "perhaps", "true or false"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
-        ("MODEL", " ", "a model folder, a .tflite file or the name of a bundled model"),
+        ("MODEL", " ", "a model folder, a .tflite file, the URL of one, or the name of a bundled model"),
+        ("MODEL_SHA256", "abc", "64 hexadecimal digits, as sha256sum prints them"),
+        ("MODEL_SHA256", "g" * 64, "64 hexadecimal digits, as sha256sum prints them"),
+        ("MODEL_TIMEOUT", "0", "a number from 0.001 to 3600 seconds"),
+        ("QUEUE", "-1", "a whole number from 0 to 10,000"),
+        ("TIMEOUT", "never", "a number from 0.001 to 3600 seconds"),
     ],
 )
 def test_bad_value_names_variable_value_and_what_is_accepted(
@@ -177,3 +182,9 @@ def test_vcpus_where_no_affinity_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delattr("os.sched_getaffinity", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: None)
     assert vcpus() == 1.0
+
+
+def test_value_that_is_a_url_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.load({"MLSERVERLESS_DECODE": "https://h.example/m?sig=secret"})
+    assert str(caught.value).startswith("MLSERVERLESS_DECODE is a URL, which is not accepted: give one of fast")

@@ -111,7 +111,7 @@ def test_one_slot_is_loaded_once_however_many_wait() -> None:
         time.sleep(0.1)
         return make()
 
-    pool = Pool(load, 1)
+    pool = Pool(load, 1, queue=20)
     answers = []
 
     def work() -> None:
@@ -120,6 +120,45 @@ def test_one_slot_is_loaded_once_however_many_wait() -> None:
 
     in_threads(20, work)
     assert (len(loads), len(answers)) == (1, 20)
+
+
+def test_so_many_wait_and_the_next_is_told_at_once() -> None:
+    pool, answered, refused = Pool(make, 1, queue=2), [], []
+    waiting = threading.Barrier(3, timeout=10)
+
+    def wait() -> None:
+        waiting.wait()
+        with pool.borrow(Deadline(20)) as interpreter:
+            answered.append(interpreter)
+
+    with pool.borrow(Deadline()):
+        threads = [threading.Thread(target=wait) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        waiting.wait()
+        until = time.monotonic() + 10
+        while pool._waiting < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        start = time.monotonic()
+        with pytest.raises(Overloaded) as caught, pool.borrow(Deadline(20)):
+            refused.append(1)
+        assert time.monotonic() - start < 1
+    for thread in threads:
+        thread.join(10)
+    assert str(caught.value) == "All 1 interpreters are busy and 2 requests wait already."
+    assert (len(answered), refused, pool._waiting) == (2, [], 0)
+    with pool.borrow(Deadline(0)):  # nobody is counted who has gone
+        pass
+
+
+def test_no_queue_at_all() -> None:
+    pool = Pool(make, 1, queue=0)
+    with (
+        pool.borrow(Deadline()),
+        pytest.raises(Overloaded, match="0 requests wait already"),
+        pool.borrow(Deadline(5)),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.2])

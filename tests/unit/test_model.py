@@ -33,7 +33,17 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     (tmp_path / "a" / "model.tflite").rename(tmp_path / "a" / "weights.bin")
     found = load(where)
     assert found._replace(path="", data=b"") == model.Model(
-        "mine", "", b"", DIGEST, ("cat", "dog"), "bicubic", "crop", 0.875, ((1.0, 2.5, 3.0), (4.0,)), "softmax"
+        "mine",
+        "",
+        b"",
+        DIGEST,
+        True,
+        ("cat", "dog"),
+        "bicubic",
+        "crop",
+        0.875,
+        ((1.0, 2.5, 3.0), (4.0,)),
+        "softmax",
     )
     assert (found.path, found.data) == (str(tmp_path / "a" / "weights.bin"), DATA)
 
@@ -110,7 +120,7 @@ def test_missing_model_names_what_there_is() -> None:
 @pytest.mark.parametrize("where", ["s3://bucket/model", "https://h.example/m.tflite?secret"])
 def test_url_is_no_model_and_its_query_is_not_repeated(where: str) -> None:
     said = fails(where)
-    assert said == f"The model {where.split('?')[0]!r} is a URL: give a folder, a .tflite file or a name."
+    assert said == "The model is a URL: only Predictor and a deployed function download one."
 
 
 def test_folder_without_a_model_toml_says_so(tmp_path: Path) -> None:
@@ -148,3 +158,32 @@ def test_model_is_frozen() -> None:
     found: Any = model.Model("m", "p", b"", "d")
     with pytest.raises(AttributeError):
         found.name = "other"
+
+
+def test_pin_that_is_given_holds_beside_the_one_in_model_toml(tmp_path: Path) -> None:
+    where = folder(tmp_path / "a")
+    assert not load(where).pinned
+    assert load(where, DIGEST).pinned
+    assert load(folder(tmp_path / "b", f'sha256 = "{DIGEST}"')).pinned
+    with pytest.raises(ModelUnavailable) as caught:
+        load(where, "0" * 64)
+    path = f"{where}/model.tflite"
+    assert str(caught.value) == f"{path} has the sha256 {DIGEST}, but the setting model_sha256 pins {'0' * 64}."
+
+
+@pytest.mark.parametrize(("engine", "needs"), [("tflite-runtime", True), ("tensorflow", True), ("litert", False)])
+def test_engine_that_crashes_on_corrupt_files_needs_a_pin(tmp_path: Path, engine: str, needs: bool) -> None:
+    where = folder(tmp_path / "a")
+    model.require_pin(engine, load(where, DIGEST))
+    if not needs:
+        model.require_pin(engine, load(where))
+        return
+    with pytest.raises(ModelUnavailable) as caught:
+        model.require_pin(engine, load(where))
+    said = str(caught.value)
+    assert said.startswith(
+        f"{engine} crashes on corrupt files, so it is given only a file whose sha256 is pinned."
+    )
+    assert (
+        f"model.tflite has {DIGEST}: if that is right, pin it in model.toml or MLSERVERLESS_MODEL_SHA256." in said
+    )

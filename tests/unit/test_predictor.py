@@ -143,7 +143,7 @@ def test_answer_serves_adapters(mine: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_timings_name_the_stages(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(monkeypatch)
     ready = Predictor(mine, allow_private_addresses=True)
-    after = ["open", "prepare", "preprocess", "wait", "invoke"]
+    after = ["open", "wait", "prepare", "preprocess", "invoke"]
     with serving({"/": response(PNG)}) as origin:
         timings = ready.predict(origin.url()).timings
     assert [name for name, _ in timings] == ["load", "download", *after]

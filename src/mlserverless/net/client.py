@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
+from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from mlserverless.deadline import Deadline
@@ -33,53 +34,38 @@ class _Stale(Exception):
     """A kept connection ended before its answer began."""
 
 
-def get(
-    url: str,
-    deadline: Deadline,
-    *,
-    max_bytes: int,
-    max_redirects: int = 3,
-    allowed_hosts: tuple[str, ...] = (),
-    allow_private: bool = False,
-) -> bytes:
-    """Return the body at ``url``, of at most ``max_bytes`` bytes, before the ``deadline``.
+class Limits(NamedTuple):
+    """What a download is held to. ``what`` is the noun for what is downloaded, in errors."""
+
+    max_bytes: int
+    max_redirects: int = 3
+    allowed_hosts: tuple[str, ...] = ()
+    allow_private: bool = False
+    what: str = "image"
+
+
+def get(url: str, deadline: Deadline, **limits: Any) -> bytes:
+    """Return the body at ``url`` before the ``deadline``, within the :class:`Limits` named by ``limits``.
 
     Raises InvalidRequest, SourceBlocked, SourceNotFound, SourceTimeout, SourceError or ImageTooLarge.
     """
     body = bytearray()
-    stream(
-        url,
-        deadline,
-        body.extend,
-        max_bytes=max_bytes,
-        max_redirects=max_redirects,
-        allowed_hosts=allowed_hosts,
-        allow_private=allow_private,
-    )
+    stream(url, deadline, body.extend, Limits(**limits))
     return bytes(body)
 
 
-def stream(
-    url: str,
-    deadline: Deadline,
-    take: Take,
-    *,
-    max_bytes: int,
-    max_redirects: int = 3,
-    allowed_hosts: tuple[str, ...] = (),
-    allow_private: bool = False,
-) -> None:
+def stream(url: str, deadline: Deadline, take: Take, limits: Limits) -> None:
     """Hand the body at ``url`` to ``take``, piece by piece; otherwise as :func:`get`."""
-    here, left = parse(url), max_redirects
+    here, left = parse(url), limits.max_redirects
     while True:
-        if not allowed(here.host, allowed_hosts):
+        if not allowed(here.host, limits.allowed_hosts):
             raise SourceBlocked(f"The host {here.host} is not among the hosts this function reads from.")
-        onward = _ask(here, deadline, take, max_bytes, allow_private=allow_private)
+        onward = _ask(here, deadline, take, limits)
         if onward is None:
             return
         there = _redirected(here, onward)
         if not left:
-            raise SourceError(f"{here.host} redirects more than {max_redirects} times.", retryable=False)
+            raise SourceError(f"{here.host} redirects more than {limits.max_redirects} times.", retryable=False)
         here, left = there, left - 1
 
 
@@ -93,21 +79,25 @@ def _redirected(here: Url, onward: str) -> Url:
     return there
 
 
-def _ask(url: Url, deadline: Deadline, take: Take, max_bytes: int, *, allow_private: bool) -> str | None:
+def _ask(url: Url, deadline: Deadline, take: Take, limits: Limits) -> str | None:
     # Functions are frozen between calls, and what the other side closed meanwhile is found out only by asking: one
     # more try, on a new connection. A new one is not tried twice.
-    key = pool.Key(url.scheme, url.host, url.port, allow_private)
-    connection = GuardedConnection(
-        url, deadline, max_bytes=max_bytes, allow_private=allow_private, kept=pool.take(key)
-    )
-    try:
-        return _exchange(url, connection, key, take, max_bytes)
-    except _Stale:
-        connection = GuardedConnection(url, deadline, max_bytes=max_bytes, allow_private=allow_private)
-        return _exchange(url, connection, key, take, max_bytes)
+    key = pool.Key(url.scheme, url.host, url.port, limits.allow_private)
+
+    def connection(kept: Any = None) -> GuardedConnection:
+        return GuardedConnection(
+            url, deadline, max_bytes=limits.max_bytes, allow_private=limits.allow_private, kept=kept
+        )
+
+    if (kept := pool.take(key)) is not None:
+        try:
+            return _exchange(url, connection(kept), key, take, limits)
+        except _Stale:
+            pass
+    return _exchange(url, connection(), key, take, limits)
 
 
-def _exchange(url: Url, connection: GuardedConnection, key: pool.Key, take: Take, max_bytes: int) -> str | None:
+def _exchange(url: Url, connection: GuardedConnection, key: pool.Key, take: Take, limits: Limits) -> str | None:
     response: HTTPResponse | None = None
     whole = False
     try:
@@ -115,15 +105,15 @@ def _exchange(url: Url, connection: GuardedConnection, key: pool.Key, take: Take
         response = connection.getresponse()
         if response.status in REDIRECTS and (onward := response.headers.get("Location")):
             return onward
-        _check(url, response)
+        _check(url, response, limits.what)
         connection.take_body()
-        _body(url, response, take, max_bytes)
+        _body(url, response, take, limits)
         whole = not response.will_close
         return None
     except (HTTPException, OSError, ValueError) as error:
         if connection.kept and not connection.answered:
             raise _Stale from error
-        raise _mapped(error, url, connection.deadline) from error
+        raise _mapped(error, url, connection.deadline, limits.what) from error
     finally:
         if response is not None:
             response.close()
@@ -131,9 +121,9 @@ def _exchange(url: Url, connection: GuardedConnection, key: pool.Key, take: Take
             pool.put(key, sock)
 
 
-def _mapped(error: HTTPException | OSError | ValueError, url: Url, deadline: Deadline) -> SourceError:
+def _mapped(error: Exception, url: Url, deadline: Deadline, what: str) -> SourceError:
     if isinstance(error, TimeoutError):
-        return SourceTimeout(f"{url.host} did not deliver the image within {deadline.seconds:.3g} s.")
+        return SourceTimeout(f"{url.host} did not deliver the {what} within {deadline.seconds:.3g} s.")
     if isinstance(error, HTTPException):
         kind = type(error).__name__
         return SourceError(f"{url.host} did not answer in proper HTTP, or not to the end ({kind}).")
@@ -146,26 +136,27 @@ def _mapped(error: HTTPException | OSError | ValueError, url: Url, deadline: Dea
     return SourceError(f"{url.host} did not answer in proper HTTP ({error}).")  # a chunk of a negative size
 
 
-def _check(url: Url, response: HTTPResponse) -> None:
+def _check(url: Url, response: HTTPResponse, what: str) -> None:
     status = response.status
     said = f"{url.host} answered {status} {response.reason[:80]}".rstrip()
     if status in GONE:
-        raise SourceNotFound(f"{said}: there is no image at this address.")
+        raise SourceNotFound(f"{said}: there is no {what} at this address.")
     if status != 200:
         raise SourceError(f"{said}.", retryable=status in PASSING or status >= 500)
     if (encoding := response.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
-        raise SourceError(f"{url.host} sent the image encoded as {encoding}, unasked.", retryable=False)
+        raise SourceError(f"{url.host} sent the {what} encoded as {encoding}, unasked.", retryable=False)
 
 
-def _body(url: Url, response: HTTPResponse, take: Take, max_bytes: int) -> None:
+def _body(url: Url, response: HTTPResponse, take: Take, limits: Limits) -> None:
+    what, max_bytes = limits.what, limits.max_bytes
     announced = response.length  # None where the body is chunked or ends with the connection
     if announced is not None and announced > max_bytes:
-        raise ImageTooLarge(f"The image has {announced:,} bytes; at most {max_bytes:,} are accepted.")
+        raise ImageTooLarge(f"The {what} has {announced:,} bytes; at most {max_bytes:,} are accepted.")
     count = 0
     while chunk := response.read(CHUNK):
         count += len(chunk)
         if count > max_bytes:
-            raise ImageTooLarge(f"The image has more than the {max_bytes:,} bytes that are accepted.")
+            raise ImageTooLarge(f"The {what} has more than the {max_bytes:,} bytes that are accepted.")
         take(chunk)
     if announced is not None and count != announced:
         raise SourceError(f"{url.host} announced {announced:,} bytes and sent {count:,}.")

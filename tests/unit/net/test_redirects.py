@@ -1,15 +1,14 @@
 """Redirects: each hop is a URL like the first, checked anew. The allowed hosts. TLS."""
 
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers import tls
 from helpers.origin import Origin, Reply, response, serving
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceBlocked, SourceError
@@ -116,48 +115,19 @@ def test_allowed_hosts_hold_for_the_first_url_and_for_each_hop(origin: Origin, c
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not (openssl := shutil.which("openssl")):
-        pytest.skip("the openssl command, which makes the test's certificate, is not here")
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    key = path.with_name("key.pem")
-    subprocess.run(
-        [
-            openssl,
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            str(key),
-            "-out",
-            str(path),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    path.write_bytes(path.read_bytes() + key.read_bytes())
-    return path
+    return tls.certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
 def secure(certificate: Path) -> Iterator[Origin]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
     replies: dict[str, Reply] = {"/end": response(b"secret image")}
-    with serving(replies, context) as running:
+    with serving(replies, tls.server(certificate)) as running:
         yield running
 
 
 @pytest.fixture
 def _trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_contexts", [ssl.create_default_context(cafile=str(certificate))])
+    tls.trust(monkeypatch, certificate)
 
 
 def local(origin: Origin, path: str) -> str:

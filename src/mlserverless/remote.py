@@ -1,0 +1,148 @@
+"""A model at a URL -> a model folder on this machine, downloaded once and checked before it is used.
+
+``https://``, ``s3://``, ``gs://`` and ``az://`` are read: one .tflite file, or a folder with a model.toml. The
+model file's sha256 must be known beforehand, so what is downloaded is what was meant, and what was kept still is.
+It goes into a temporary folder, is checked, and the folder is renamed; of several processes and threads one
+downloads and the others wait. The URL is the deployment's, not a caller's: ``allowed_hosts`` is not asked, and
+private addresses are read.
+"""
+
+import os
+from collections.abc import Callable
+from hashlib import sha256
+
+from mlserverless.config import Settings
+from mlserverless.deadline import Deadline
+from mlserverless.errors import MlserverlessError, ModelUnavailable
+from mlserverless.lock import locked
+from mlserverless.model import DOCS, MAX_MODEL_BYTES, parse_toml
+from mlserverless.net.url import redact
+
+MAX_TEXT_BYTES = 10_000_000  # of model.toml, and of a label file
+
+
+def fetch(settings: Settings, deadline: Deadline) -> str:
+    """Return the path of a model folder that holds the model at ``settings.model``; raise ModelUnavailable."""
+    url = settings.model
+    if url.partition("://")[0].lower() not in ("https", "s3", "gs", "az"):
+        raise ModelUnavailable(f"The model {redact(url)} is not read: accepted are https, s3, gs and az URLs.")
+    texts, file, pin = _described(url, settings.model_sha256, deadline)
+    if not pin:
+        raise ModelUnavailable(
+            f"Nothing says which sha256 the model {redact(url)} has: set MLSERVERLESS_MODEL_SHA256, or sha256 in "
+            f"its model.toml, to what sha256sum prints. See {DOCS}."
+        )
+    path = url.partition("?")[0]
+    source = url if file is None else _beside(url, file)
+    key = sha256(repr((path, sorted(texts.items()), pin)).encode()).hexdigest()[:32]
+    try:
+        shelf = _shelf(settings.cache_dir)
+        folder = os.path.join(shelf, key)
+        with locked(folder + ".lock", deadline) as mine:
+            if not mine:
+                told = f"Another process was still downloading {redact(url)} when the time was over."
+                raise ModelUnavailable(told, retryable=True)
+            if not os.path.isdir(folder):
+                _fill(folder, texts, source, file or "model.tflite", pin, deadline)
+    except OSError as error:
+        raise ModelUnavailable(
+            f"The model {redact(url)} cannot be kept in {error.filename or settings.cache_dir}: {error.strerror}. "
+            "Set MLSERVERLESS_CACHE_DIR to a folder that may be written to."
+        ) from error
+    return folder
+
+
+def forget(folder: str) -> None:
+    """Remove a folder that :func:`fetch` returned: it is not what it was."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _described(url: str, pin: str, deadline: Deadline) -> tuple[dict[str, bytes], str | None, str]:
+    # The small files of the model folder, the model file's name (None: the URL is the file's own), its sha256.
+    path = url.partition("?")[0].rstrip("/")
+    if path.lower().endswith(".tflite"):
+        stem = os.path.basename(path)[: -len(".tflite")]
+        name = "".join(letter for letter in stem if letter.isalnum() or letter in "-_. ")
+        return {"model.toml": f'name = "{name}"\n'.encode()}, None, pin
+    texts = {"model.toml": _text(_beside(url, "model.toml"), deadline)}
+    table = parse_toml(texts["model.toml"], f"{redact(url)}/model.toml")
+    file, labels = table.get("file", "model.tflite"), table.get("labels", "")
+    for name in (file, labels):
+        if os.path.basename(name) != name or "\\" in name or name in ("model.toml", ".", ".."):
+            raise ModelUnavailable(f"{redact(url)}: its model.toml names {name!r}, which is no file beside it.")
+    if labels:
+        texts[labels] = _text(_beside(url, labels), deadline)
+    pinned = table.get("sha256", "").lower()
+    if pin and pinned and pin != pinned:
+        raise ModelUnavailable(
+            f"{redact(url)}: its model.toml pins the sha256 {pinned}, but the setting model_sha256 pins {pin}."
+        )
+    return texts, file, pin or pinned
+
+
+def _beside(url: str, name: str) -> str:
+    path, mark, query = url.partition("?")  # a folder's signature holds for what is in it
+    return f"{path.rstrip('/')}/{name}{mark}{query}"
+
+
+def _text(url: str, deadline: Deadline) -> bytes:
+    body = bytearray()
+    _stream(url, deadline, body.extend, MAX_TEXT_BYTES)
+    return bytes(body)
+
+
+def _stream(url: str, deadline: Deadline, take: Callable[[bytes], object], most: int) -> None:
+    try:
+        if url[:6].lower() == "https:":
+            from mlserverless.net.client import Limits, stream
+
+            stream(url, deadline, take, Limits(most, allow_private=True, what="file"))
+        else:
+            from mlserverless import stores
+
+            stores.stream(url, deadline, take, max_bytes=most, what="file")
+    except MlserverlessError as error:
+        raise ModelUnavailable(
+            f"The model's file {redact(url)} cannot be downloaded: {error}", retryable=error.retryable
+        ) from error
+
+
+def _shelf(chosen: str) -> str:
+    # In a shared temporary folder another user may have been there first.
+    shelf = chosen or os.path.join(os.environ.get("TMPDIR") or "/tmp", f"mlserverless-{os.getuid()}")  # noqa: S108
+    os.makedirs(shelf, mode=0o700, exist_ok=True)
+    found = os.lstat(shelf)
+    if not chosen and (found.st_uid != os.getuid() or found.st_mode & 0o170022 != 0o040000):
+        raise ModelUnavailable(
+            f"{shelf} belongs to somebody else, or others may write to it: set MLSERVERLESS_CACHE_DIR to a folder "
+            "of this function's own."
+        )
+    return shelf
+
+
+def _fill(folder: str, texts: dict[str, bytes], source: str, file: str, pin: str, deadline: Deadline) -> None:
+    scratch = folder + ".part"
+    forget(scratch)  # of a process that was killed: who holds the lock is alone here
+    os.mkdir(scratch, 0o700)
+    try:
+        for name, data in texts.items():
+            with open(os.path.join(scratch, name), "wb") as out:
+                out.write(data)
+        digest = sha256()
+        with open(os.path.join(scratch, file), "wb") as out:
+
+            def take(chunk: bytes) -> None:
+                digest.update(chunk)
+                out.write(chunk)
+
+            _stream(source, deadline, take, MAX_MODEL_BYTES)
+        if digest.hexdigest() != pin:
+            raise ModelUnavailable(
+                f"The model file {redact(source)} has the sha256 {digest.hexdigest()}, but {pin} is pinned."
+            )
+        os.rename(scratch, folder)
+    except BaseException:
+        forget(scratch)
+        raise
