@@ -19,6 +19,7 @@ from .origin import PHOTOS
 
 pytestmark = pytest.mark.real
 COFFEE = (PHOTOS / "coffee.png").read_bytes()
+MODELS = Path(__file__).parents[2] / "models"
 KEY = "new uploads/café+1.png"
 
 
@@ -68,6 +69,20 @@ def test_a_bucket_that_is_not_allowed(store: stores.Store) -> None:
         Predictor(allowed_hosts=["images.example.com"]).predict(f"{store.place}/{KEY}")
     assert caught.value.code == "source-blocked"
     assert Predictor(allowed_hosts=[store.place]).predict(f"{store.place}/{KEY}").predictions
+
+
+def test_a_model_in_a_store(store: stores.Store, tmp_path: Path) -> None:
+    place = from_url(store.place, client_options={"allow_http": True})
+    for file in (MODELS / "dogs-vs-cats").iterdir():
+        obstore.put(place, f"models/mine/{file.name}", file.read_bytes())
+    given = {"model": f"{store.place}/models/mine", "cache_dir": tmp_path / "kept"}
+    cat = (PHOTOS / "chelsea.png").read_bytes()
+    answer, expected = Predictor(**given).predict(cat), Predictor("dogs-vs-cats").predict(cat)
+    assert answer.to_dict() == expected.to_dict()
+    assert Predictor(**given).predict(cat).to_dict() == expected.to_dict()  # of what was kept
+    with pytest.raises(MlserverlessError, match="There is no object") as caught:
+        Predictor(**{**given, "model": f"{store.place}/models/absent"}).load()
+    assert caught.value.code == "model-unavailable"
 
 
 def notification(key: str) -> dict[str, object]:

@@ -18,7 +18,10 @@ from rich.table import Table
 from security.figures import Figure, Scale
 
 # Each has ``measure(scale) -> list[Figure]``; the quick ones first.
-MODULES = ("addresses", "rebinding", "golden", "bombs", "canaries", "origins", "images", "models", "runtimes", "fuzz")
+MODULES = (
+    *("imports", "addresses", "rebinding", "golden", "bombs", "canaries", "origins"),
+    *("images", "models", "runtimes", "fuzz"),
+)
 
 
 def measure(names: list[str], scale: Scale) -> list[tuple[Figure, float]]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Figure(NamedTuple):
-    """One line of the table. ``details`` goes into the JSON only; ``skipped`` says why it could not be measured."""
+    """One line of the table. ``details`` goes into the JSON only; ``skipped`` says why it was not measured."""
 
     name: str
     bar: str

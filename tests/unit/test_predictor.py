@@ -220,3 +220,110 @@ def test_a_files_name_as_text_is_refused_with_what_to_give_instead() -> None:
         InvalidRequest, match=r"^'cat\.jpg' is not a URL; a file is given as pathlib\.Path\('cat\.jpg'\)\.$"
     ):
         Predictor().predict("cat.jpg")
+
+
+def test_download_leaves_time_for_the_model(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch, lambda _: time.sleep(0.4) or b"abc")  # type: ignore[func-returns-value]
+    ready, left = Predictor(mine), []
+
+    def download(_url: str, _settings: Any, deadline: Deadline) -> bytes:
+        left.append(deadline.remaining())
+        return PNG
+
+    monkeypatch.setattr(predictor, "download", download)
+    for _ in range(2):
+        ready.answer(Request(url="https://h.example/"), Deadline(5))
+    assert 4.9 < left[0] <= 5
+    assert left[1] < 4.65
+
+
+def test_model_that_would_not_end_in_time_is_not_begun(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = fake_engine(monkeypatch, lambda _: time.sleep(0.4) or b"abc")  # type: ignore[func-returns-value]
+    ready = Predictor(mine)
+    ready.predict(PNG)
+    now = [0.0]
+    deadline = Deadline(2, clock=lambda: now[0])
+    now[0] = 1.8
+    start = time.monotonic()
+    with pytest.raises(
+        DeadlineExceeded, match=r"^Of the 2 s granted to this request 0\.2 s are left, and an image"
+    ):
+        ready.answer(Request(image=PNG), deadline)
+    assert time.monotonic() - start < 0.3
+    assert len(engine.made[0].given) == 1
+
+
+def test_thread_that_waits_for_the_model_waits_no_longer_than_its_deadline(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = fake_engine(monkeypatch)
+    go_on, begun = threading.Event(), threading.Event()
+    select = engine.select
+
+    def slow(name: str) -> Any:
+        begun.set()
+        go_on.wait(10)
+        return select(name)
+
+    monkeypatch.setattr("mlserverless.engines.select", slow)
+    ready = Predictor(mine)
+    first = threading.Thread(target=ready.load)
+    first.start()
+    begun.wait(10)
+    with pytest.raises(DeadlineExceeded, match="over before the model was loaded"):
+        ready.predict(PNG, timeout=0.1)
+    go_on.set()
+    first.join(10)
+    assert ready.predict(PNG, timeout=5).predictions == BEST
+
+
+def test_as_many_images_are_decoded_at_a_time_as_there_are_interpreters(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_engine(monkeypatch)
+    inside, most, lock = 0, 0, threading.Lock()
+    prepare = predictor.prepare.prepare_image
+
+    def counted(*given: Any, **more: Any) -> Any:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.02)
+        with lock:
+            inside -= 1
+        return prepare(*given, **more)
+
+    monkeypatch.setattr(predictor.prepare, "prepare_image", counted)
+    ready = Predictor(mine, concurrency=2)
+    threads = [threading.Thread(target=ready.predict, args=(PNG,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert most == 2
+
+
+def test_requests_that_would_wait_too_long_a_queue_are_overloaded(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    fake_engine(monkeypatch, lambda _: go_on.wait(10) and b"abc")  # type: ignore[return-value]
+    ready = Predictor(mine, concurrency=1, queue=0)
+    first = threading.Thread(target=ready.predict, args=(PNG,))
+    first.start()
+    until = time.monotonic() + 10
+    while (not ready._loaded or ready._loaded.pool._idle) and time.monotonic() < until:
+        time.sleep(0.01)
+    with pytest.raises(Overloaded, match="interpreters are busy and 0 requests wait already"):
+        ready.predict(PNG)
+    go_on.set()
+    first.join(10)
+
+
+def test_words_that_are_no_url_are_told_without_what_may_be_a_signature(mine: Path) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        Predictor(mine).predict("host/cat.jpg?sig=secret#frag")
+    assert str(caught.value).startswith(
+        "'host/cat.jpg' is not a URL; a file is given as pathlib.Path('host/cat.jpg')"
+    )

@@ -113,7 +113,8 @@ def _exchange(url: Url, connection: GuardedConnection, key: pool.Key, take: Take
     except (HTTPException, OSError, ValueError) as error:
         if connection.kept and not connection.answered:
             raise _Stale from error
-        raise _mapped(error, url, connection.deadline, limits.what) from error
+        # http.client's texts repeat what the origin sent; those words and our own path stay out of every log.
+        raise _mapped(error, url, connection.deadline, limits.what) from None
     finally:
         if response is not None:
             response.close()

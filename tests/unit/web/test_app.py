@@ -190,9 +190,10 @@ def test_wrong_settings_are_answered_as_such(method: str, path: str) -> None:
     assert ask(service, "GET", "/healthz").status == 200
 
 
-def test_the_deadline_is_handed_on() -> None:
-    service = FakeService()
-    ask(service, "POST", "/", "", PNG, b"image", deadline=Deadline(7))
-    ask(service, "POST", "/", "", PNG, b"image")
-    assert 6 < service.fake.left[0] <= 7
-    assert service.fake.left[1] == float("inf")
+@pytest.mark.parametrize(("granted", "timeout", "left"), [(None, 7, 7), (3, 7, 3), (9, 7, 7)])
+def test_whole_request_has_the_settings_time_or_the_platforms(
+    granted: float | None, timeout: float, left: float
+) -> None:
+    service = FakeService(timeout=timeout)
+    ask(service, "POST", "/", "", PNG, b"image", deadline=Deadline(granted))
+    assert left - 0.5 < service.fake.left[0] <= left
