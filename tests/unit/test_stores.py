@@ -2,6 +2,7 @@
 
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,28 @@ def test_store_that_fails_for_now_is_retryable(origin: Origin, reply: Reply) -> 
     error = fails(SourceError, origin, reply)
     assert str(error).startswith("The store could not deliver s3://bucket/key (")
     assert error.retryable
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "405 No", "416 Range"])
+def test_store_that_refuses_does_so_for_good(origin: Origin, status: str) -> None:
+    error = fails(SourceError, origin, response(b"<Error/>", status))
+    assert str(error) == f"The store could not deliver s3://bucket/key (it answered {status[:3]})."
+    assert not error.retryable
+
+
+def test_error_has_no_words_of_the_store_in_it(origin: Origin) -> None:
+    error = fails(SourceError, origin, response(b"sig=c4n4ry", "400 Bad Request"))
+    told = "".join(traceback.format_exception(error))
+    assert "c4n4ry" not in told
+    assert "status code" not in told
+
+
+def test_object_comes_in_pieces(origin: Origin) -> None:
+    body, pieces = bytes(range(256)) * 16_384, list[bytes]()
+    origin.replies["/bucket/key"] = response(body, Last_Modified="Mon, 23 Nov 2026 11:00:00 GMT", ETag='"e"')
+    stores.stream("s3://bucket/key", Deadline(5), pieces.append, max_bytes=len(body))
+    assert len(pieces) > 1
+    assert b"".join(pieces) == body
 
 
 @pytest.mark.parametrize(
