@@ -21,8 +21,8 @@ RESIZE = ("nearest", "bilinear", "bicubic", "lanczos", "box")
 FIT = ("stretch", "crop", "pad")
 RANGES = ("raw", "unit", "signed", "imagenet", "caffe")
 ACTIVATIONS = ("none", "softmax", "sigmoid")
-# Engines that end the whole process on a corrupt file, so that no error can be answered: tflite-runtime does on 303
-# of 880. TensorFlow, whose loader is the same, was not measured and is treated alike.
+# Engines that end the whole process on a corrupt file, so that no error can be answered: tflite-runtime does on
+# 303 of 880. TensorFlow, whose loader is the same, was not measured and is treated alike.
 FRAGILE = ("tflite-runtime", "tensorflow")
 KEYS = {
     "": ("name", "file", "sha256", "labels", "input", "output"),

@@ -24,6 +24,7 @@ from mlserverless.net.url import redact
 
 CHUNK = 1 << 20
 PASSING = (408, 425, 429)
+LASTING = ("InvalidPathError", "NotSupportedError", "UnknownConfigurationKeyError")
 NAME = frozenset(ascii_letters + digits + "-._$")  # what the names of buckets and containers are made of
 FORMS = {"s3": "s3://bucket/key", "gs": "gs://bucket/object", "az": "az://container/blob"}
 
@@ -81,8 +82,12 @@ def stream(
             raise SourceTimeout(f"The store did not deliver {name} in time.") from None
         status = str(error).partition("status code: ")[2][:3]
         said = f"it answered {status}" if status else type(error).__name__
-        lasting = "400" <= status < "500" and int(status) not in PASSING
+        lasting = type(error).__name__ in LASTING or ("400" <= status < "500" and int(status) not in PASSING)
         raise SourceError(f"The store could not deliver {name} ({said}).", retryable=not lasting) from None
+    except TimeoutError:
+        raise SourceTimeout(f"The store did not deliver {name} in time.") from None
+    except OSError as error:
+        raise SourceError(f"The store could not deliver {name} ({type(error).__name__}).") from None
     except ValueError:  # obstore takes no key with an empty segment, "." or ".."
         raise InvalidRequest(f"The url {redact(url)!r} names no object: its key cannot be asked for.") from None
 

@@ -11,22 +11,15 @@ from mlserverless.errors import (
     InvalidRequest,
     SourceBlocked,
     SourceError,
-    SourceNotFound,
     SourceTimeout,
 )
-from mlserverless.net import pool
+from mlserverless.net import answer, pool
 from mlserverless.net.connection import GuardedConnection
 from mlserverless.net.url import Url, allowed, parse
 
 REDIRECTS = (301, 302, 303, 307, 308)
-GONE = (404, 410)
-PASSING = (408, 425, 429)
 CHUNK = 1 << 16
-HEADERS = {
-    "Accept": "image/*",
-    "Accept-Encoding": "identity",
-    "User-Agent": "mlserverless",
-}
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "mlserverless"}
 Take = Callable[[bytes], object]
 
 
@@ -101,11 +94,15 @@ def _exchange(url: Url, connection: GuardedConnection, key: pool.Key, take: Take
     response: HTTPResponse | None = None
     whole = False
     try:
-        connection.request("GET", url.target, headers={"Host": url.netloc, **HEADERS})
+        accept = "image/*" if limits.what == "image" else "*/*"
+        connection.request("GET", url.target, headers={"Host": url.netloc, "Accept": accept, **HEADERS})
         response = connection.getresponse()
+        if connection.ended:  # http.client takes the end of the connection for the end of the head
+            raise answer.ImproperHead
+        answer.check_head(response)
         if response.status in REDIRECTS and (onward := response.headers.get("Location")):
             return onward
-        _check(url, response, limits.what)
+        answer.check(url.host, response, limits.what)
         connection.take_body()
         _body(url, response, take, limits)
         whole = not response.will_close
@@ -135,17 +132,6 @@ def _mapped(error: Exception, url: Url, deadline: Deadline, what: str) -> Source
         reason = "its certificate is not valid" if lasting else failed
         return SourceError(f"{url.host} cannot be read: {reason}.", retryable=not lasting)
     return SourceError(f"{url.host} did not answer in proper HTTP ({error}).")  # a chunk of a negative size
-
-
-def _check(url: Url, response: HTTPResponse, what: str) -> None:
-    status = response.status
-    said = f"{url.host} answered {status} {response.reason[:80]}".rstrip()
-    if status in GONE:
-        raise SourceNotFound(f"{said}: there is no {what} at this address.")
-    if status != 200:
-        raise SourceError(f"{said}.", retryable=status in PASSING or status >= 500)
-    if (encoding := response.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
-        raise SourceError(f"{url.host} sent the {what} encoded as {encoding}, unasked.", retryable=False)
 
 
 def _body(url: Url, response: HTTPResponse, take: Take, limits: Limits) -> None:

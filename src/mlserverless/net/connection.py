@@ -37,6 +37,11 @@ class GuardedConnection(HTTPConnection):
         """Whether a byte of the answer has come."""
         return self._timed.received > 0
 
+    @property
+    def ended(self) -> bool:
+        """Whether the origin has ended the connection, as far as it was read."""
+        return self._timed.ended
+
     def connect(self) -> None:
         """Resolve, check, connect; for https also verify the certificate against the host name."""
         raw = connect(self._url, self.deadline, allow_private=self._allow_private)

@@ -52,7 +52,7 @@ def _resolve(url: Url, deadline: Deadline) -> list[tuple[int, Any]]:
     def ask() -> None:
         try:
             answer.append(socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             answer.append(error)
 
     asking = threading.Thread(target=ask, name="getaddrinfo", daemon=True)
@@ -60,8 +60,12 @@ def _resolve(url: Url, deadline: Deadline) -> list[tuple[int, Any]]:
     asking.join(time_left(deadline))
     if not answer:
         raise SourceTimeout(f"The name {url.host} was not resolved within {deadline.seconds:.3g} s.")
-    if isinstance(answer[0], socket.gaierror) and answer[0].errno not in NOT_FOUND:
+    if isinstance(answer[0], OSError) and not _unknown(answer[0]):
         raise SourceError(f"The name {url.host} cannot be resolved just now.") from answer[0]
     if isinstance(answer[0], Exception):
         raise SourceNotFound(f"There is no host named {url.host}.") from answer[0]
     return [(entry[0], entry[4]) for entry in answer[0]]
+
+
+def _unknown(error: OSError) -> bool:
+    return isinstance(error, socket.gaierror) and error.errno in NOT_FOUND

@@ -26,12 +26,13 @@ class TimedSocket:
 
     ``begin_by`` is when the answer is to have begun. ``left`` is how many bytes may have been ``received`` by now,
     headers and framing included: ``http.client`` itself takes a chunk of the size -1 for all that is to come.
-    ``left_over``: more had come than the answer.
+    ``left_over``: more had come than the answer; ``ended``: the other side has nothing more to say.
     """
 
     def __init__(self, sock: Any, deadline: Deadline) -> None:
         self._sock, self._deadline, self.begin_by = sock, deadline, deadline
         self.left, self.received, self.left_over = HEAD, 0, False
+        self.ended = False
 
     def sendall(self, data: bytes) -> None:
         """Send all of ``data``; the socket's timeout counts for the whole call."""
@@ -50,6 +51,7 @@ class TimedSocket:
         self._sock.settimeout(time_left(self._deadline if self.received else self.begin_by))
         count: int = self._sock.recv_into(buffer)
         self.received += count
+        self.ended = not count
         if self.received > self.left:
             if self.left == HEAD:
                 raise HeadTooLarge

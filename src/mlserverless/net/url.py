@@ -1,5 +1,6 @@
 """URLs as callers write them: refused early where they are ambiguous, and never logged with their secrets."""
 
+from string import ascii_lowercase, digits
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -8,6 +9,8 @@ from mlserverless.errors import InvalidRequest, SourceBlocked
 WEB = ("http", "https")
 STORES = ("s3", "gs", "az")
 MAX_LENGTH = 8192
+HOST_LETTERS = frozenset(ascii_lowercase + digits + "-._")
+V6_LETTERS = frozenset(":.%" + ascii_lowercase + digits)  # with a zone, which no public address has
 # What stands in a request line as it is; everything else there is percent-encoded (RFC 3986, 3.3 and 3.4).
 SAFE = "%/:?#[]@!$&'()*+,;=-._~"
 
@@ -64,6 +67,9 @@ def parse(url: str) -> Url:
         raise InvalidRequest(f"The url's host name is not a valid one: {error}.") from None
     if not (host := host.lower().rstrip(".")):
         raise InvalidRequest("The url names no host: only dots.")
+    # Full-width and other compatible letters have become plain ones by now, a backslash or a slash among them.
+    if set(host) - (V6_LETTERS if ":" in host else HOST_LETTERS):
+        raise InvalidRequest("The url's host name is not a valid one: it has letters, digits, dots, - and _.")
     try:
         target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
     except UnicodeError:
@@ -73,12 +79,14 @@ def parse(url: str) -> Url:
 
 def redact(url: str) -> str:
     """Return ``url`` without query, fragment and credentials, fit for a log: presigned URLs are passwords."""
-    scheme, found, rest = url.partition("://")
+    scheme, found, rest = url.partition("?")[0].partition("#")[0].partition("://")
     if not found:
         return f"{scheme.partition(':')[0][:20]}:…" if ":" in scheme else "…"
-    bare = rest.partition("?")[0].partition("#")[0]
-    netloc, slash, path = bare.partition("/")
-    shown = f"{scheme}://{netloc.rpartition('@')[2]}{slash}{path}"
+    netloc, slash, path = rest.partition("/")
+    host = netloc.rpartition("@")[2]
+    if not host.rpartition("]")[2].partition(":")[2].isdigit() and ":" in host.rpartition("]")[2]:
+        return f"{scheme[:20]}://…"  # no port: the beginning of a password that has a slash in it
+    shown = f"{scheme}://{host}{slash}{path}"
     return shown if len(shown) <= 200 else shown[:199] + "…"
 
 

@@ -156,3 +156,28 @@ def test_redacted_url_is_fit_for_a_log(text: str, shown: str) -> None:
 )
 def test_allowed_hosts(host: str, patterns: tuple[str, ...], admitted: bool) -> None:
     assert allowed(host, patterns) is admitted
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:pa/secret@h.example/", "https://…"),
+        ("https://user:secret", "https://…"),
+        ("https://user:secret/@h.example/", "https://…"),
+        ("https://h.example:/a", "https://…"),
+        ("https://h.example:8080/a@b", "https://h.example:8080/a@b"),
+        ("https://[::1]:80/a", "https://[::1]:80/a"),
+        ("https://[::1]/a", "https://[::1]/a"),
+        ("https://[::1]:secret/a", "https://…"),
+        ("h?secret://x", "…"),
+        ("h#secret://x", "…"),
+    ],
+)
+def test_what_is_no_port_may_be_a_password(url: str, shown: str) -> None:
+    assert redact(url) == shown
+
+
+@pytest.mark.parametrize("host", ["\uff3c.t", "a\uff0fb", "ex!ample", "a'b", "a*b", "a%00b", "a$b", "x{y}"])
+def test_host_of_other_letters_is_no_host(host: str) -> None:
+    with pytest.raises((InvalidRequest, SourceBlocked)):
+        parse(f"http://{host}/")
