@@ -45,10 +45,7 @@ def fetch(settings: Settings, deadline: Deadline) -> str:
             if not os.path.isdir(folder):
                 _fill(folder, texts, source, file or "model.tflite", pin, deadline)
     except OSError as error:
-        raise ModelUnavailable(
-            f"The model {redact(url)} cannot be kept in {error.filename or settings.cache_dir}: {error.strerror}. "
-            "Set MLSERVERLESS_CACHE_DIR to a folder that may be written to."
-        ) from error
+        raise _not_kept(url, error.filename or settings.cache_dir, error) from error
     return folder
 
 
@@ -57,6 +54,13 @@ def forget(folder: str) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _not_kept(url: str, place: str, error: OSError) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"The model {redact(url)} cannot be kept in {place}: {error.strerror}. "
+        "Set MLSERVERLESS_CACHE_DIR to a folder that may be written to and has room."
+    )
 
 
 def _described(url: str, pin: str, deadline: Deadline) -> tuple[dict[str, bytes], str | None, str]:
@@ -135,7 +139,10 @@ def _fill(folder: str, texts: dict[str, bytes], source: str, file: str, pin: str
 
             def take(chunk: bytes) -> None:
                 digest.update(chunk)
-                out.write(chunk)
+                try:
+                    out.write(chunk)
+                except OSError as error:  # told here: to the client it would be the origin's failure
+                    raise _not_kept(source, scratch, error) from error
 
             _stream(source, deadline, take, MAX_MODEL_BYTES)
         if digest.hexdigest() != pin:

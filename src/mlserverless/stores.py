@@ -23,7 +23,7 @@ from mlserverless.errors import (
 from mlserverless.net.url import redact
 
 CHUNK = 1 << 20
-PASSING = (408, 425, 429)
+PASSING = ("408", "425", "429")
 LASTING = ("InvalidPathError", "NotSupportedError", "UnknownConfigurationKeyError")
 NAME = frozenset(ascii_letters + digits + "-._$")  # what the names of buckets and containers are made of
 FORMS = {"s3": "s3://bucket/key", "gs": "gs://bucket/object", "az": "az://container/blob"}
@@ -82,7 +82,7 @@ def stream(
             raise SourceTimeout(f"The store did not deliver {name} in time.") from None
         status = str(error).partition("status code: ")[2][:3]
         said = f"it answered {status}" if status else type(error).__name__
-        lasting = type(error).__name__ in LASTING or ("400" <= status < "500" and int(status) not in PASSING)
+        lasting = type(error).__name__ in LASTING or (status[:1] == "4" and status not in PASSING)
         raise SourceError(f"The store could not deliver {name} ({said}).", retryable=not lasting) from None
     except TimeoutError:
         raise SourceTimeout(f"The store did not deliver {name} in time.") from None

@@ -5,6 +5,8 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
+from typing import Any
 
 Reply = bytes | Callable[["Origin", socket.socket], None]
 MAX_CONNECTIONS = 200
@@ -20,12 +22,24 @@ def response(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes
 
 
 class Origin:
-    """Answers path after path with what ``replies`` holds for it; keeps the requests' heads."""
+    """Answers path after path with what ``replies`` holds for it; keeps the requests' heads.
 
-    def __init__(self, replies: dict[str, Reply], context: ssl.SSLContext | None = None) -> None:
+    A connection serves one request, but for :func:`keep`. ``greeting``, where given, is what every connection gets
+    at once, whatever it asks. ``most`` is how many connections are taken, ``accepted`` how many were.
+    """
+
+    def __init__(
+        self,
+        replies: dict[str, Reply],
+        context: ssl.SSLContext | None = None,
+        greeting: Reply | None = None,
+        most: int = MAX_CONNECTIONS,
+    ) -> None:
         self.replies, self.requests, self.stopped = replies, list[str](), threading.Event()
-        self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.accepted = 0
+        self._context, self._greeting, self._most = context, greeting, most
+        self._open = set[socket.socket]()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -40,11 +54,12 @@ class Origin:
         return [head.split(" ")[1] for head in self.requests]
 
     def _accept(self) -> None:
-        for _ in range(MAX_CONNECTIONS):
+        for _ in range(self._most):
             try:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -55,31 +70,48 @@ class Origin:
             if self._context:
                 connection = self._context.wrap_socket(connection, server_side=True)
             with connection:
-                head = b""
-                while b"\r\n\r\n" not in head and (more := connection.recv(65536)):
-                    head += more
-                if not head:
-                    return
-                self.requests.append(head.decode("latin-1"))
-                reply = self.replies[head.split(b" ")[1].decode("latin-1")]
-                if isinstance(reply, bytes):
-                    connection.sendall(reply)
-                else:
-                    reply(self, connection)
+                self._open.add(connection)
+                try:
+                    if self._greeting is not None:
+                        self.send(connection, self._greeting)
+                    elif path := self.read(connection):
+                        self.send(connection, self.replies[path])
+                finally:
+                    self._open.discard(connection)
+
+    def read(self, connection: socket.socket) -> str:
+        """Read the head of a request and return its target, or "" where the other side has closed."""
+        head = b""
+        while b"\r\n\r\n" not in head and (more := connection.recv(65536)):
+            head += more
+        if not head:
+            return ""
+        self.requests.append(head.decode("latin-1"))
+        return head.split(b" ")[1].decode("latin-1")
+
+    def send(self, connection: socket.socket, reply: Reply) -> None:
+        """Send ``reply``, or let it send."""
+        if isinstance(reply, bytes):
+            connection.sendall(reply)
+        else:
+            reply(self, connection)
 
     def close(self) -> None:
         self.stopped.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for connection in tuple(self._open):  # a kept one waits for a request that will not come
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(12)
 
 
 @contextmanager
-def serving(replies: dict[str, Reply], context: ssl.SSLContext | None = None) -> Iterator[Origin]:
+def serving(replies: dict[str, Reply], context: ssl.SSLContext | None = None, **options: Any) -> Iterator[Origin]:
     """Run an :class:`Origin` for the ``with`` block."""
-    origin = Origin(replies, context)
+    origin = Origin(replies, context, **options)
     try:
         yield origin
     finally:
@@ -118,3 +150,42 @@ def reset(origin: Origin, connection: socket.socket) -> None:
 def silence(origin: Origin, connection: socket.socket) -> None:
     """Say nothing until stopped."""
     origin.stopped.wait(20)
+
+
+def ended(origin: Origin, connection: socket.socket) -> None:
+    """Say nothing until the other side closes."""
+    while connection.recv(65536):
+        pass
+
+
+def each(*replies: Reply) -> Reply:
+    """Send one after the other, each as its own; a pause between, so that they are read apart."""
+
+    def reply(origin: Origin, connection: socket.socket) -> None:
+        for one in replies:
+            origin.send(connection, one)
+            origin.stopped.wait(0.05)
+
+    return reply
+
+
+def keep(*replies: Reply) -> Reply:
+    """Answer as many requests of one connection, in turn, and close it after the last."""
+
+    def reply(origin: Origin, connection: socket.socket) -> None:
+        for number, one in enumerate(replies):
+            if number and not origin.read(connection):
+                return
+            origin.send(connection, one)
+
+    return reply
+
+
+def by_connection(*replies: Reply) -> Reply:
+    """Give the first connection the first of ``replies``, and so on; all later ones the last."""
+    number = count()
+
+    def reply(origin: Origin, connection: socket.socket) -> None:
+        origin.send(connection, replies[min(next(number), len(replies) - 1)])
+
+    return reply

@@ -217,7 +217,7 @@ def test_place_that_cannot_be_written_to_is_named(tmp_path: Path, origin: Origin
     with pytest.raises(ModelUnavailable) as caught:
         remote.fetch(settings(tmp_path, at(origin, "/mine")), Deadline(20))
     assert f"cannot be kept in {tmp_path / 'kept'}" in str(caught.value)
-    assert "Set MLSERVERLESS_CACHE_DIR to a folder that may be written to." in str(caught.value)
+    assert "Set MLSERVERLESS_CACHE_DIR to a folder that may be written to and has room." in str(caught.value)
 
 
 def test_default_place_is_this_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,3 +275,30 @@ def test_model_of_its_own_metadata_needs_no_more_than_the_file(tmp_path: Path, o
     found = _read(settings(tmp_path, at(origin, "/m.tflite"), model_sha256=digest), Deadline(20))
     assert (found.labels, found.range) == (("cat", "dog"), ((0.0,), (255.0,)))
     assert found.name == "m"
+
+
+def test_disk_that_is_full_is_told_as_such(
+    tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = settings(tmp_path, at(origin, "/mine"))
+
+    class Full:
+        """A file on a disk without room."""
+
+        def __init__(self, path: str, mode: str) -> None:
+            Path(path).write_bytes(b"")
+
+        def __enter__(self) -> "Full":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def write(self, data: bytes) -> None:
+            if data == DATA:
+                raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(remote, "open", Full, raising=False)
+    said = fails(chosen)
+    assert "cannot be kept in" in said
+    assert "No space left on device. Set MLSERVERLESS_CACHE_DIR to a folder" in said

@@ -27,7 +27,11 @@ def connect(url: Url, deadline: Deadline, *, allow_private: bool) -> socket.sock
         raise SourceBlocked(f"{url.host} leads to an address that is not on the public internet.")
     failure: OSError = TimeoutError()
     for family, address in found:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:  # a machine without IPv6, or too many open files
+            failure = error
+            continue
         try:
             sock.settimeout(time_left(deadline))
             sock.connect(address)
@@ -56,7 +60,10 @@ def _resolve(url: Url, deadline: Deadline) -> list[tuple[int, Any]]:
             answer.append(error)
 
     asking = threading.Thread(target=ask, name="getaddrinfo", daemon=True)
-    asking.start()
+    try:
+        asking.start()
+    except RuntimeError as error:  # no thread is to be had
+        raise SourceError(f"The name {url.host} cannot be resolved just now.") from error
     asking.join(time_left(deadline))
     if not answer:
         raise SourceTimeout(f"The name {url.host} was not resolved within {deadline.seconds:.3g} s.")

@@ -201,3 +201,23 @@ def test_connection_that_fails_in_tls_closes_its_socket(monkeypatch: pytest.Monk
         with pytest.raises(ssl.SSLError):
             guarded.connect()
         assert opened[0].fileno() == -1
+
+
+def test_address_of_a_family_that_this_machine_lacks_is_passed_over(
+    resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving({"/": response(b"x")}) as origin:
+        places = [(99, ("::1", origin.port)), (socket.AF_INET, ("127.0.0.1", origin.port))]
+        found = [(family, 1, 6, "", place) for family, place in places]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert fetch("http://h.example/", private=True) == b"x"
+
+
+def test_machine_without_another_thread_may_have_one_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(SourceError, match="cannot be resolved just now") as caught:
+        fetch("http://h.example/")
+    assert caught.value.retryable
