@@ -137,5 +137,6 @@ def _read(name: str, where: str, value: Any) -> Any:
     try:
         return reader(value)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        shown = "a URL" if "://" in str(value) else repr(value)  # one may carry a signature
-        raise ConfigError(f"{where} is {shown}, which is not accepted: give {accepted}. See {DOCS}.") from error
+        raise ConfigError(
+            f"{where} is {readers.shown(value)}, which is not accepted: give {accepted}. See {DOCS}."
+        ) from error

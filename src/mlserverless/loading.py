@@ -8,6 +8,7 @@ from mlserverless.deadline import Deadline
 from mlserverless.engines import Interpreter, Tensor
 from mlserverless.errors import ModelUnavailable
 from mlserverless.interpreter import Pool
+from mlserverless.readers import shown
 
 
 class Loaded(NamedTuple):
@@ -42,7 +43,9 @@ def load(settings: Settings, deadline: Deadline | None = None) -> Loaded:
     postprocess.scores(b"", tensors[1], "none")
     labels = found.labels or tuple(map(str, range(tensors[1].shape[-1])))
     if unknown := [x for x in (*settings.labels_allow, *settings.labels_deny) if x not in labels]:
-        raise ModelUnavailable(f"The settings name the label {unknown[0]!r}, which {found.name} does not have.")
+        raise ModelUnavailable(
+            f"The settings name the label {shown(unknown[0])}, which {found.name} does not have."
+        )
     return Loaded(found._replace(labels=labels), engine.name, *tensors, pool)
 
 

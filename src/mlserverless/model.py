@@ -102,8 +102,9 @@ def locate(where: str) -> str:
         raise ModelUnavailable(f"The folder {where!r} has no model.toml. See {DOCS}.")
     names = sorted({name for shelf in SHELVES if os.path.isdir(shelf) for name in os.listdir(shelf)})
     bundled = [name for name in names if any(os.path.isfile(os.path.join(s, name, "model.toml")) for s in SHELVES)]
+    shown = where.partition("?")[0]
     raise ModelUnavailable(
-        f"There is no model {where!r}: give a model folder, a .tflite file or one of {', '.join(bundled)}."
+        f"There is no model {shown!r}: give a model folder, a .tflite file or one of {', '.join(bundled)}."
     )
 
 

@@ -23,13 +23,13 @@ def read_options(given: Mapping[str, Any]) -> Options:
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in READERS:
-            raise InvalidRequest(f"{name!r} is not an option; options are {', '.join(READERS)}.")
+            raise InvalidRequest(f"{readers.shown(name)} is not an option; options are {', '.join(READERS)}.")
         if value is None:
             continue
         accepted, reader = READERS[name]
         try:
             values[name] = reader(value)
         except (ValueError, TypeError, OverflowError) as error:
-            shown = f"{value!r:.60}"
-            raise InvalidRequest(f"{name} is {shown}, which is not accepted: give {accepted}.") from error
+            told = readers.shown(value)
+            raise InvalidRequest(f"{name} is {told}, which is not accepted: give {accepted}.") from error
     return Options(**values)

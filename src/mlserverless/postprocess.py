@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mlserverless.engines import Tensor
 from mlserverless.errors import InvalidRequest, ModelUnavailable
+from mlserverless.readers import shown
 from mlserverless.types import Options, Score
 
 CODES = {"float32": "f", "uint8": "B", "int8": "b"}
@@ -59,7 +60,7 @@ def choose(options: Options, default: Choice, known: Container[str]) -> Choice:
     """
     for name, labels in (("labels_allow", options.labels_allow), ("labels_deny", options.labels_deny)):
         if unknown := [label for label in labels or () if label not in known]:
-            raise InvalidRequest(f"{name} names {unknown[0]!r}, which is not a label of this model.")
+            raise InvalidRequest(f"{name} names {shown(unknown[0])}, which is not a label of this model.")
     allow = options.labels_allow or ()
     if allow and default.allow:
         allow = tuple(label for label in allow if label in default.allow)

@@ -74,8 +74,11 @@ class Predictor:
         deadline, chosen = Deadline(timeout), read_options(options)
         if isinstance(source, str):
             if ":" not in source:
-                shown = repr(source.partition("?")[0].partition("#")[0][:100])
-                raise InvalidRequest(f"{shown} is not a URL; a file is given as pathlib.Path({shown}).")
+                words = source.partition("?")[0].partition("#")[0].split()
+                shown = (
+                    repr(words[0]) if words and len(words[0]) <= 30 else "The text"
+                )  # a longer one may be a token
+                raise InvalidRequest(f"{shown} is not a URL; a file is given as a pathlib.Path.")
             return self.answer(Request(url=source, options=chosen), deadline)
         if isinstance(source, os.PathLike):
             source = self._file(source)

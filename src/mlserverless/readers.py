@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 Reader = tuple[str, Callable[[Any], Any]]
+SHORT, LONG = 10, 32
 HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -98,3 +99,16 @@ def digest(value: Any) -> str:
     if not isinstance(value, str) or (value and (len(value) != 64 or set(value) - HEX)):
         raise ValueError(value)
     return value.lower()
+
+
+def shown(value: Any) -> str:
+    """Return ``value`` for an error's text: a number, something short, a few plain words; else only its kind.
+
+    A longer one may be a URL or a token that was put in the wrong place, and carry a signature.
+    """
+    told = repr(value)
+    plain = isinstance(value, int | float) or (
+        isinstance(value, str) and all(letter.isalnum() or letter in " -_.," for letter in value)
+    )
+    kind = "a text" if isinstance(value, str) else f"something of the type {type(value).__name__}"
+    return told if len(told) <= SHORT or (plain and len(told) <= LONG) else f"{kind} that is not repeated here"

@@ -10,6 +10,7 @@ private addresses are read.
 import os
 from collections.abc import Callable
 from hashlib import sha256
+from tempfile import gettempdir
 
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
@@ -115,7 +116,7 @@ def _stream(url: str, deadline: Deadline, take: Callable[[bytes], object], most:
 
 def _shelf(chosen: str) -> str:
     # In a shared temporary folder another user may have been there first.
-    shelf = chosen or os.path.join(os.environ.get("TMPDIR") or "/tmp", f"mlserverless-{os.getuid()}")  # noqa: S108
+    shelf = chosen or os.path.join(gettempdir(), f"mlserverless-{os.getuid()}")
     os.makedirs(shelf, mode=0o700, exist_ok=True)
     found = os.lstat(shelf)
     if not chosen and (found.st_uid != os.getuid() or found.st_mode & 0o170022 != 0o040000):

@@ -15,7 +15,7 @@ from mlserverless.deadline import Deadline
 from mlserverless.errors import InternalError, MethodNotAllowed, MlserverlessError, Overloaded
 from mlserverless.net.url import redact
 from mlserverless.predictor import Predictor
-from mlserverless.sinks import LogSink
+from mlserverless.sinks import LogSink, trace
 from mlserverless.types import Outcome, Prediction, Problem, Request
 
 log = logging.getLogger("mlserverless")
@@ -61,8 +61,9 @@ class Service:
             return self._predictor
 
     def predict(self, request: Request, deadline: Deadline) -> Prediction:
-        """Answer ``request``; raise a MlserverlessError."""
-        return self.predictor.answer(request, deadline)
+        """Answer ``request`` within the settings' time; raise a MlserverlessError."""
+        predictor = self.predictor
+        return predictor.answer(request, deadline.within(predictor.settings.timeout))
 
     def warm_up(self) -> None:
         """Load and run the model before the first request. A failure is logged; requests will tell it, too."""
@@ -100,14 +101,17 @@ def _answer(
         request = request if request.id else request._replace(id=name)
         result: Prediction | Problem = predict(request, deadline)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever happens, the item gets an outcome
-        result = problem(error, request.id)
+        result = problem(error, request.id, request.url or "")
     return Outcome(item, request.id, redact(request.url) if request.url else "", result)
 
 
-def problem(error: Exception, request_id: str) -> Problem:
-    """Return what the caller is told of ``error``; an unknown one is told as internal, its trace logged."""
+def problem(error: Exception, request_id: str, url: str = "") -> Problem:
+    """Return what the caller is told of ``error``; an unknown one is told as internal, its trace logged.
+
+    What ``url`` hides is not logged with it.
+    """
     if not isinstance(error, MlserverlessError):
-        log.error("request %s failed", request_id, exc_info=error)
+        log.error("request %s failed\n%s", request_id, trace(error, url))
         error = InternalError("Something failed inside the function; its log has more under this request's id.")
     headers: tuple[tuple[str, str], ...] = ()
     if isinstance(error, Overloaded):

@@ -1,9 +1,10 @@
-"""Where the results of events go: for now one structured line each in the function's log."""
+"""What the function's log is given: one structured line a result, and traces without secrets."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
+from mlserverless.net.url import redact
 from mlserverless.types import Outcome, Prediction
 
 
@@ -17,6 +18,23 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "request_id": outcome.request_id,
         "problem": result.to_dict(outcome.request_id),
     }
+
+
+def trace(error: BaseException, url: str = "") -> str:
+    """Return the traceback of ``error`` and its causes, fit for a log: its texts without what ``url`` hides."""
+    import re
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    for form in (url, repr(url)[1:-1]) if url else ():
+        text = text.replace(form, redact(url))
+    for secret, shown in (
+        (r"(//|[^\s\"'<>/@:]+:)[^\s\"'<>]*@", r"\1…@"),  # a password before the host
+        (r"(?<=[\w./\]])(?:[?#]|%3[fF]|%23)[^\s\"'<>]+", "?…"),  # a query, a fragment
+        (r"(?i)((?:sig|signature|token|credential|secret|password|key)=)[^\s&\"'<>]+", r"\1…"),
+    ):
+        text = re.sub(secret, shown, text)
+    return text
 
 
 def _print(line: str) -> None:

@@ -1,10 +1,24 @@
 """Fixtures that the unit tests share."""
 
 import os
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, configuration, settings
 
 from mlserverless.config import FOREIGN, PREFIX
+
+# The same examples at every run, and nothing left in the tree: its tables of Unicode go where the other caches are.
+configuration.set_hypothesis_home_dir(Path(__file__).parents[2] / ".cache" / "hypothesis")
+settings.register_profile(
+    "repeatable",
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # ours is autouse, and the same for every example
+)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

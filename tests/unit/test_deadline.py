@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mlserverless.deadline import Deadline
+from mlserverless.deadline import Deadline, cloud_run, granted
 from mlserverless.errors import DeadlineExceeded
 
 
@@ -77,3 +77,23 @@ def test_no_time_is_no_time(clock: Clock, seconds: float) -> None:
 
 def test_default_clock_runs() -> None:
     assert 0 < Deadline(60).remaining() <= 60
+
+
+def test_what_the_platform_grants_is_used_but_for_a_margin() -> None:
+    assert 59.0 < granted(60).remaining() <= 59.5
+    assert granted(0.2).remaining() == 0.0
+    assert granted(math.inf).remaining() == math.inf
+
+
+@pytest.mark.parametrize(
+    ("said", "low", "high"),
+    [("60", 59.0, 59.5), ("0", 0.0, 0.0), ("", math.inf, math.inf), ("²", math.inf, math.inf)],
+)
+def test_cloud_run_says_its_timeout(said: str, low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUD_RUN_TIMEOUT_SECONDS", said)
+    assert low <= cloud_run().remaining() <= high
+
+
+def test_without_cloud_run_there_is_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLOUD_RUN_TIMEOUT_SECONDS", raising=False)
+    assert cloud_run().remaining() == math.inf

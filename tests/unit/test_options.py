@@ -6,6 +6,7 @@ import pytest
 
 from mlserverless.errors import InvalidRequest
 from mlserverless.options import read_options
+from mlserverless.readers import shown
 from mlserverless.types import Options
 
 
@@ -56,7 +57,7 @@ def test_bad_value_names_option_value_and_what_is_accepted(name: str, value: Any
     with pytest.raises(InvalidRequest) as caught:
         read_options({name: value})
     message = str(caught.value)
-    assert message.startswith(f"{name} is {value!r:.60}, which is not accepted: give {accepted}")
+    assert message.startswith(f"{name} is {shown(value)}, which is not accepted: give {accepted}")
 
 
 def test_huge_value_is_shown_shortened() -> None:

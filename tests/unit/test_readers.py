@@ -132,3 +132,24 @@ def test_each_reader_says_what_it_accepts() -> None:
     assert readers.number(0.001, 900, " seconds")[0] == "a number from 0.001 to 900 seconds"
     assert readers.one_of("a", "b")[0] == "one of a, b"
     assert readers.some_of("a", "b")[0] == "one or more of a, b, with commas between"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (5, "5"),
+        (-1e300, "-1e+300"),
+        (10**40, "something of the type int that is not repeated here"),
+        ("", "''"),
+        ("five", "'five'"),
+        ("#12345x", "'#12345x'"),
+        ("two plain words, and-more_1.5", "'two plain words, and-more_1.5'"),
+        ("x" * 31, "a text that is not repeated here"),
+        ("h.example/?sig=secret", "a text that is not repeated here"),
+        (["https://h.example/?sig=secret"], "something of the type list that is not repeated here"),
+        ([1, 2], "[1, 2]"),
+        (None, "None"),
+    ],
+)
+def test_only_what_can_be_no_secret_is_shown(value: object, told: str) -> None:
+    assert readers.shown(value) == told

@@ -149,7 +149,7 @@ def test_other_schemes_are_refused(tmp_path: Path, where: str) -> None:
     assert said == f"The model {where} is not read: accepted are https, s3, gs and az URLs."
 
 
-@pytest.mark.parametrize(("status", "retryable"), [("404 Gone", False), ("503 Later", True)])
+@pytest.mark.parametrize(("status", "retryable"), [("404 Not Found", False), ("503 Service Unavailable", True)])
 def test_download_that_fails_says_why_and_whether_to_try_again(
     tmp_path: Path, origin: Origin, status: str, retryable: bool
 ) -> None:
@@ -221,7 +221,7 @@ def test_place_that_cannot_be_written_to_is_named(tmp_path: Path, origin: Origin
 
 
 def test_default_place_is_this_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     shelf = remote._shelf("")
     assert shelf == str(tmp_path / f"mlserverless-{os.getuid()}")
     assert stat.S_IMODE(os.stat(shelf).st_mode) == 0o700

@@ -9,16 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
-from mlserverless.deadline import Deadline
-from mlserverless.errors import InvalidRequest
-from mlserverless.serving import Service, acknowledge, answer_each, serve
+from mlserverless.deadline import Deadline, granted
+from mlserverless.errors import InternalError, InvalidRequest, MlserverlessError
+from mlserverless.serving import Service, acknowledge, answer_each, problem, serve
 from mlserverless.types import Outcome, Request
 from mlserverless.web import body
 from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
 Event = dict[str, Any]
-MARGIN_S = 0.5  # kept from Lambda's remaining time, to answer before it ends the process
 
 
 class LambdaTrigger(Protocol):
@@ -123,7 +122,18 @@ class DirectInvoke:
         return "url" in event or "urls" in event
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:
-        """Return the prediction. A single one that fails is raised, so that the caller sees FunctionError."""
+        """Return the prediction. A single one that fails is raised, so that the caller sees FunctionError.
+
+        Lambda logs and answers what is raised: our own errors without their causes, nothing of any other.
+        """
+        try:
+            return self._answer(event, request_id, deadline)
+        except MlserverlessError as error:
+            raise error from None
+        except Exception as error:  # noqa: BLE001 - the boundary: its text is for nobody, its trace for the log
+            raise InternalError(problem(error, request_id).detail) from None
+
+    def _answer(self, event: Event, request_id: str, deadline: Deadline) -> Event:
         asked = body.asked(event, request_id, self._service.predictor.settings.max_batch)
         if not asked.batch:
             request = asked.decode(asked.items[0][1])._replace(id=request_id)
@@ -142,7 +152,7 @@ def make_handler(
     made = [trigger(service) for trigger in triggers]
 
     def handler(event: Event, context: Any) -> Any:
-        deadline = Deadline(max(0.0, context.get_remaining_time_in_millis() / 1000 - MARGIN_S))
+        deadline = granted(context.get_remaining_time_in_millis() / 1000)
         for trigger in made:
             if isinstance(event, dict) and trigger.accepts(event):
                 return trigger.handle(event, context.aws_request_id, deadline)

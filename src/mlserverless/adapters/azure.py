@@ -3,15 +3,17 @@
 ``http`` and ``blob`` are blueprints that a deployment's ``function_app.py`` registers on its ``FunctionApp``.
 """
 
+import json
 import logging
 import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from mlserverless.deadline import Deadline
+from mlserverless.deadline import FOREVER, granted
 from mlserverless.serving import Service, acknowledge, serve
 from mlserverless.sinks import LogSink
 from mlserverless.types import Outcome, Request
@@ -19,6 +21,11 @@ from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
 HTTP_LIMIT_S = 225.0  # Azure's load balancer gives up on an HTTP answer after 230 s
+# The shortest of the plans' defaults (Consumption's; the others' is 30 minutes): Microsoft Learn, "Azure Functions
+# hosting options", function app timeout duration.
+DEFAULT_LIMIT_S = 300.0
+TIMEOUT, APP_FOLDER = "AzureFunctionsJobHost__functionTimeout", "AzureWebJobsScriptRoot"  # set by the host
+TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?")
 KEYS = ("code", "clientId")  # where a caller puts a function key, which the host has checked by then
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -31,7 +38,9 @@ class FunctionHttp(HttpBinding[func.HttpRequest, func.HttpResponse]):
 
     def __call__(self, request: func.HttpRequest, invocation_id: str) -> func.HttpResponse:
         """Answer through the web app."""
-        response = self._app(self.read(request), platform_id=invocation_id, deadline=Deadline(HTTP_LIMIT_S))
+        response = self._app(
+            self.read(request), platform_id=invocation_id, deadline=granted(_limit).within(HTTP_LIMIT_S)
+        )
         return self.write(response)
 
     def read(self, request: func.HttpRequest) -> HttpRequest:
@@ -63,7 +72,7 @@ class BlobCreated:
 
     def __call__(self, blob: Blob) -> None:
         """Answer the blob; an exception makes Azure try again, five times, then write to the poison queue."""
-        serve(self, blob, self._service, Deadline())
+        serve(self, blob, self._service, granted(_limit))
 
     def split(self, event: Blob) -> Sequence[Blob]:
         """Return the blob itself, the only item."""
@@ -78,6 +87,26 @@ class BlobCreated:
         acknowledge(outcomes)
 
 
+def function_timeout() -> float:
+    """Return the seconds after which the host ends a function: the app setting's, else host.json's, else 300.
+
+    Infinite where they say -1, for no limit. What cannot be read counts as not said.
+    """
+    said = os.environ.get(TIMEOUT)
+    if said is None:
+        try:
+            with open(os.path.join(os.environ.get(APP_FOLDER, ""), "host.json"), "rb") as file:
+                said = json.loads(file.read()).get("functionTimeout")
+        except (OSError, ValueError, AttributeError):
+            said = None
+    if str(said).strip() == "-1":
+        return FOREVER
+    found = TIME_SPAN.fullmatch(str(said).strip())
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds) or DEFAULT_LIMIT_S
+
+
+_limit = function_timeout()
 # Azure shows what is logged; what is printed is lost there.
 _results = logging.getLogger("mlserverless.results")
 _results.setLevel(logging.INFO)

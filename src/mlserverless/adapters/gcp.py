@@ -3,7 +3,6 @@
 ``predict`` and ``image_finalized`` are the entry points that a deployment's ``main.py`` names.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import flask
 import functions_framework
 from cloudevents.http import CloudEvent
 
-from mlserverless.deadline import Deadline
+from mlserverless.deadline import cloud_run
 from mlserverless.errors import InvalidRequest
 from mlserverless.serving import Service, acknowledge, serve
 from mlserverless.types import Outcome, Request
@@ -19,7 +18,6 @@ from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
-MARGIN_S = 0.5  # kept from the function's timeout, to answer before Google does
 
 
 class CloudHttp(HttpBinding[flask.Request, flask.Response]):
@@ -31,7 +29,8 @@ class CloudHttp(HttpBinding[flask.Request, flask.Response]):
     def __call__(self, request: flask.Request) -> flask.Response:
         """Answer through the web app; Google's trace id serves as the request's where the caller gave none."""
         trace = request.headers.get("X-Cloud-Trace-Context", "").partition("/")[0]
-        return self.write(self._app(self.read(request), platform_id=trace, deadline=_deadline()))
+        deadline = cloud_run()  # before the body is read, which takes of it
+        return self.write(self._app(self.read(request), platform_id=trace, deadline=deadline))
 
     def read(self, request: flask.Request) -> HttpRequest:
         """Return the request that Flask parsed."""
@@ -52,7 +51,7 @@ class StorageFinalized:
 
     def __call__(self, event: CloudEvent) -> None:
         """Answer the event; an exception is a non-2xx answer, which Eventarc retries where retries are on."""
-        serve(self, event, self._service, _deadline())
+        serve(self, event, self._service, cloud_run())
 
     def split(self, event: CloudEvent) -> Sequence[CloudEvent]:
         """Return the event itself, its only item."""
@@ -70,11 +69,6 @@ class StorageFinalized:
     def reply(self, outcomes: Sequence[Outcome]) -> None:
         """Acknowledge by returning."""
         acknowledge(outcomes)
-
-
-def _deadline() -> Deadline:
-    seconds = os.environ.get("CLOUD_RUN_TIMEOUT_SECONDS", "")
-    return Deadline(max(0.0, float(seconds) - MARGIN_S) if seconds.isdigit() else None)
 
 
 service = Service()

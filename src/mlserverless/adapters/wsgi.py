@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from mlserverless.deadline import cloud_run
 from mlserverless.errors import MlserverlessError
 from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
@@ -14,8 +15,6 @@ from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-
-
 Reply = tuple[str, list[tuple[str, str]], list[bytes]]  # status line, headers, body
 
 
@@ -27,7 +26,8 @@ class Wsgi(HttpBinding[Environ, Reply]):
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        status, headers, body = self.write(self._app(self.read(environ)))
+        deadline = cloud_run()  # before the body is read, which takes of it
+        status, headers, body = self.write(self._app(self.read(environ), deadline=deadline))
         start_response(status, headers)
         return body
 

@@ -4,7 +4,7 @@
 head that breaks off as whole. What two readers read differently is refused here (RFC 9112, 6.1 to 6.3).
 """
 
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, responses
 
 from mlserverless.errors import SourceError, SourceNotFound
 
@@ -32,8 +32,8 @@ def check_head(response: HTTPResponse) -> None:
 def check(host: str, response: HTTPResponse, what: str) -> None:
     """Raise SourceNotFound or SourceError unless this is a ``what`` of ``host``, as it was asked for."""
     status = response.status
-    reason = "".join(letter for letter in response.reason[:80] if letter.isprintable())
-    said = f"{host} answered {status} {reason}".rstrip()
+    # Not in the origin's own words, which may repeat the URL, signature and all.
+    said = f"{host} answered {status} {responses.get(status, '')}".rstrip()
     if status in GONE:
         raise SourceNotFound(f"{said}: there is no {what} at this address.")
     if status != 200:

@@ -14,6 +14,7 @@ from mlserverless.web.http import HttpRequest, HttpResponse
 JSON, PROBLEM = "application/json", "application/problem+json"
 ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/=+")
 ID_LENGTH = 128
+NOT_SHOWN = "?#&=@: "  # a path that is half a URL is repeated up to the first of these
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -53,11 +54,13 @@ class WebApp:
     def _route(self, path: str) -> tuple[tuple[str, ...], Callable[[HttpRequest, str, Deadline], HttpResponse]]:
         if found := self._routes.get(path.rstrip("/") or "/"):
             return found
-        raise NotFound(f"There is nothing at {path!r:.100}; there is at {', '.join(self._routes)}.")
+        shown = path[: next((at for at, letter in enumerate(path) if letter in NOT_SHOWN), 100)]
+        raise NotFound(f"There is nothing at {shown!r:.100}; there is at {', '.join(self._routes)}.")
 
     def _predict(self, request: HttpRequest, request_id: str, deadline: Deadline) -> HttpResponse:
         settings = self._service.predictor.settings
         asked = body.read(request, request_id, max_bytes=settings.max_bytes, max_batch=settings.max_batch)
+        deadline = deadline.within(settings.timeout)
         outcomes = answer_each(asked.items, asked.decode, self._service.predict, deadline)
         if not asked.batch:
             result = outcomes[0].result

@@ -12,6 +12,7 @@ from mlserverless.web.http import HttpRequest
 
 EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
 MAX_FIELDS, MAX_FIELD_HEAD = 100, 8192  # how many in a query or a form, and bytes of headers of each in a form
+NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 # What people's clients send with a JSON body when they are not told otherwise.
 JSON_TYPES = ("application/json", "application/x-www-form-urlencoded", "text/plain", "")
 
@@ -39,11 +40,12 @@ def read(http: HttpRequest, request_id: str, *, max_bytes: int, max_batch: int) 
         return asked(_merge(query, _json(http.body)), request_id, max_batch)
     if kind == "multipart/form-data":
         image, fields = _form(f"{kind};{parameters}", http.body)
-        return _image(image, request_id, read_options(_merge(query, fields)))
+        return _image(image, request_id, _options(_merge(query, fields)))
     if kind.startswith("image/") or kind == "application/octet-stream":
-        return _image(http.body, request_id, read_options(query))
+        return _image(http.body, request_id, _options(query))
     raise UnsupportedMediaType(
-        f"The body's type {kind[:60]!r} is not accepted: send image/*, application/json or multipart/form-data."
+        f"The body's type {kind.partition('?')[0][:60]!r} is not accepted: send image/*, application/json or "
+        "multipart/form-data."
     )
 
 
@@ -51,11 +53,17 @@ def _image(data: bytes, request_id: str, options: Options) -> Asked:
     return Asked([(request_id, data)], lambda image: Request(image=image, options=options), batch=False)
 
 
+def _options(given: dict[str, Any]) -> Options:
+    if unknown := [name for name in given if name not in READERS]:
+        raise InvalidRequest(f"{_named(unknown[0])} is not an option; options are {', '.join(READERS)}.")
+    return read_options(given)
+
+
 def asked(given: dict[str, Any], request_id: str, max_batch: int) -> Asked:
     """Return what the JSON object ``given`` asks for: ``url`` or ``urls``, and options; raise InvalidRequest."""
     known = ("url", "urls", *READERS)
     if unknown := [name for name in given if name not in known]:
-        raise InvalidRequest(f"{unknown[0]!r:.60} is not known; known are {', '.join(known)}.")
+        raise InvalidRequest(f"{_named(unknown[0])} is not known; known are {', '.join(known)}.")
     if ("url" in given) == ("urls" in given):
         raise InvalidRequest(f"Give either url or urls, as in {EXAMPLE}.")
     options = read_options({name: value for name, value in given.items() if name in READERS})
@@ -74,27 +82,34 @@ def asked(given: dict[str, Any], request_id: str, max_batch: int) -> Asked:
 
 def _text(url: Any) -> str:
     if not isinstance(url, str) or not url:
-        raise InvalidRequest(f"A url is a text that is not empty; here it is {url!r:.60}.")
+        raise InvalidRequest(f"A url is a text that is not empty; here it is {type(url).__name__}, or empty.")
     return url
+
+
+def _named(name: str) -> str:
+    # A slip of the pen is repeated. What looks like no name may be a part of a URL, which may be a secret.
+    return repr(name) if 0 < len(name) <= 30 and NAME_LETTERS.issuperset(name) else "One of the names given"
 
 
 def _merge(query: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     if both := query.keys() & body.keys():
-        raise InvalidRequest(f"{min(both)} stands in the query and in the body; give it once.")
+        raise InvalidRequest(f"{_named(min(both))} stands in the query and in the body; give it once.")
     return {**query, **body}
 
 
 def _query(text: str) -> dict[str, Any]:
     try:
         pairs = parse_qs(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=MAX_FIELDS)
-    except ValueError as error:
-        raise InvalidRequest(f"The query string cannot be read: {error}.") from error
+    except ValueError:  # its text repeats a part of the query
+        raise InvalidRequest(
+            f"The query string cannot be read: accepted are up to {MAX_FIELDS} pairs name=value, percent-encoded."
+        ) from None
     found: dict[str, Any] = {}
     for name, values in pairs.items():
         if name in ("labels_allow", "labels_deny", "urls"):
             found[name] = [word for value in values for word in value.split(",")] if name != "urls" else values
         elif len(values) > 1:
-            raise InvalidRequest(f"{name!r:.60} stands {len(values)} times in the query; give it once.")
+            raise InvalidRequest(f"{_named(name)} stands {len(values)} times in the query; give it once.")
         else:
             found[name] = values[0]
     return found

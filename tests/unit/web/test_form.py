@@ -152,7 +152,7 @@ def test_nothing_after_the_forms_end_is_read() -> None:
 
 
 def test_an_option_in_the_form_and_in_the_query_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="top_k stands in the query and in the body"):
+    with pytest.raises(InvalidRequest, match="'top_k' stands in the query and in the body"):
         ask(form((FILE, b"p"), ('form-data; name="top_k"', b"1")), "top_k=1")
 
 
