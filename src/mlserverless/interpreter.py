@@ -8,6 +8,7 @@ every one is in use, up to the pool's size.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 from mlserverless.deadline import Deadline
@@ -16,13 +17,10 @@ from mlserverless.errors import Overloaded
 
 
 class Pool:
-    """At most ``size`` interpreters made by ``load``, handed out last in, first out (the warmest first).
+    """At most ``size`` interpreters made by ``load``, handed out last in, first out (the warmest first)."""
 
-    At most ``queue`` threads wait for one: each holds an image, and who waits longest may have been given up on.
-    """
-
-    def __init__(self, load: Callable[[], Interpreter], size: int, queue: int = 16) -> None:
-        self._load, self.size, self._queue = load, size, queue
+    def __init__(self, load: Callable[[], Interpreter], size: int) -> None:
+        self._load, self.size = load, size
         self._idle: list[Interpreter] = []
         self._made = self._waiting = 0
         self._changed = threading.Condition()
@@ -33,13 +31,13 @@ class Pool:
         return self._made
 
     @contextmanager
-    def borrow(self, deadline: Deadline) -> Iterator[Interpreter]:
+    def borrow(self, deadline: Deadline, queue: float = inf) -> Iterator[Interpreter]:
         """Lend an interpreter for the ``with`` block.
 
-        Raises Overloaded where none comes free before the ``deadline`` or too many wait already, and whatever
-        loading raises.
+        Raises Overloaded where none comes free before the ``deadline`` or ``queue`` threads wait already (each
+        holds an image, and who asked may have given up), and whatever loading raises.
         """
-        interpreter = self._take(deadline)
+        interpreter = self._take(deadline, queue)
         try:
             yield interpreter
         finally:
@@ -47,13 +45,13 @@ class Pool:
                 self._idle.append(interpreter)
                 self._changed.notify()
 
-    def _take(self, deadline: Deadline) -> Interpreter:
+    def _take(self, deadline: Deadline, queue: float) -> Interpreter:
         with self._changed:
             while not self._idle:
                 if self._made < self.size:
                     self._made += 1
                     break
-                self._wait(deadline)
+                self._wait(deadline, queue)
             else:
                 return self._idle.pop()
         try:
@@ -64,8 +62,8 @@ class Pool:
                 self._changed.notify()
             raise
 
-    def _wait(self, deadline: Deadline) -> None:
-        if self._waiting >= self._queue:
+    def _wait(self, deadline: Deadline, queue: float) -> None:
+        if self._waiting >= queue:
             raise Overloaded(f"All {self.size} interpreters are busy and {self._waiting} requests wait already.")
         self._waiting += 1
         try:

@@ -35,7 +35,7 @@ def load(settings: Settings, deadline: Deadline | None = None) -> Loaded:
     def interpreter() -> Interpreter:
         return engine.load(found.data, settings.threads or share)
 
-    pool = Pool(interpreter, settings.concurrency or share, settings.queue)
+    pool = Pool(interpreter, settings.concurrency or share)
     with pool.borrow(Deadline()) as first:
         tensors = _image_input(first, found), _scores_output(first, found)
     # A range or a dtype that cannot be served is told now, not by the first request.

@@ -1,5 +1,6 @@
 """The five stages, composed: download, prepare, preprocess, interpret, choose."""
 
+import math
 import os
 import threading
 from time import perf_counter
@@ -91,8 +92,11 @@ class Predictor:
             source.load()  # whole, so that the caller's own image is not decoded at a fraction of its size
         return self._classify(self.load(deadline), source, Request(options=chosen), deadline, [])
 
-    def answer(self, request: Request, deadline: Deadline) -> Prediction:
-        """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not."""
+    def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
+        """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not.
+
+        It is Overloaded where every interpreter is busy and ``queue`` requests wait for one already.
+        """
         timings: list[tuple[str, float]] = []
         start = perf_counter()
         loaded = self.load(deadline)
@@ -107,7 +111,7 @@ class Predictor:
         start = perf_counter()
         image = formats.open_image(data, formats=self.settings.formats, max_pixels=self.settings.max_pixels)
         timings.append(("open", perf_counter() - start))
-        return self._classify(loaded, image, request, deadline, timings)
+        return self._classify(loaded, image, request, deadline, timings, queue)
 
     def _classify(
         self,
@@ -116,9 +120,10 @@ class Predictor:
         request: Request,
         deadline: Deadline,
         timings: list[tuple[str, float]],
+        queue: float = math.inf,
     ) -> Prediction:
         choice = postprocess.choose(request.options, self._default(), loaded.model.labels)
-        output, spent = self._run(loaded, image, deadline)
+        output, spent = self._run(loaded, image, deadline, queue)
         values = postprocess.scores(output, loaded.output, loaded.model.activation)
         chosen = postprocess.best(values, loaded.model.labels, choice)
         rounded = tuple((name, round(1000 * seconds, 3)) for name, seconds in timings + spent)
@@ -130,13 +135,16 @@ class Predictor:
             settings.top_k, settings.score_threshold, settings.labels_allow, settings.labels_deny
         )
 
-    def _run(self, loaded: Loaded, image: "Image", deadline: Deadline) -> tuple[bytes, list[tuple[str, float]]]:
+    def _run(
+        self, loaded: Loaded, image: "Image", deadline: Deadline, queue: float = math.inf
+    ) -> tuple[bytes, list[tuple[str, float]]]:
         height, width = loaded.input.shape[1:3]
         pixels = image.width * image.height
         self._pace.check(pixels, deadline)
         marks = [perf_counter()]
         # Decoded only by who has an interpreter: as many images are in memory at a time as there are of those.
-        with loaded.pool.borrow(deadline.less(self._pace.needed(pixels, deadline))) as interpreter:
+        begin_by = deadline.less(self._pace.needed(pixels, deadline))
+        with loaded.pool.borrow(begin_by, queue) as interpreter:
             marks.append(perf_counter())
             prepared = prepare.prepare_image(
                 image,

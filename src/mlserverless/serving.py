@@ -62,8 +62,8 @@ class Service:
 
     def predict(self, request: Request, deadline: Deadline) -> Prediction:
         """Answer ``request`` within the settings' time; raise a MlserverlessError."""
-        predictor = self.predictor
-        return predictor.answer(request, deadline.within(predictor.settings.timeout))
+        predictor, settings = self.predictor, self.predictor.settings
+        return predictor.answer(request, deadline.within(settings.timeout), queue=settings.queue)
 
     def warm_up(self) -> None:
         """Load and run the model before the first request. A failure is logged; requests will tell it, too."""

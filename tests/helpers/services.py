@@ -30,7 +30,8 @@ class FakePredictor:
         self.requests: list[Request] = []
         self.left: list[float] = []
 
-    def answer(self, request: Request, deadline: Deadline) -> Prediction:
+    def answer(self, request: Request, deadline: Deadline, *, queue: float) -> Prediction:
+        self.queue = queue
         self.requests.append(request)
         self.left.append(deadline.remaining())
         found = self._answer(request) if callable(self._answer) else self._answer

@@ -111,7 +111,7 @@ def test_one_slot_is_loaded_once_however_many_wait() -> None:
         time.sleep(0.1)
         return make()
 
-    pool = Pool(load, 1, queue=20)
+    pool = Pool(load, 1)
     answers = []
 
     def work() -> None:
@@ -123,7 +123,7 @@ def test_one_slot_is_loaded_once_however_many_wait() -> None:
 
 
 def test_so_many_wait_and_the_next_is_told_at_once() -> None:
-    pool, answered, refused = Pool(make, 1, queue=2), [], []
+    pool, answered, refused = Pool(make, 1), [], []
     waiting = threading.Barrier(3, timeout=10)
 
     def wait() -> None:
@@ -140,7 +140,7 @@ def test_so_many_wait_and_the_next_is_told_at_once() -> None:
         while pool._waiting < 2 and time.monotonic() < until:
             time.sleep(0.01)
         start = time.monotonic()
-        with pytest.raises(Overloaded) as caught, pool.borrow(Deadline(20)):
+        with pytest.raises(Overloaded) as caught, pool.borrow(Deadline(20), 2):
             refused.append(1)
         assert time.monotonic() - start < 1
     for thread in threads:
@@ -152,11 +152,11 @@ def test_so_many_wait_and_the_next_is_told_at_once() -> None:
 
 
 def test_no_queue_at_all() -> None:
-    pool = Pool(make, 1, queue=0)
+    pool = Pool(make, 1)
     with (
         pool.borrow(Deadline()),
         pytest.raises(Overloaded, match="0 requests wait already"),
-        pool.borrow(Deadline(5)),
+        pool.borrow(Deadline(5), 0),
     ):
         pass
 

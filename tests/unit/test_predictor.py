@@ -307,14 +307,14 @@ def test_requests_that_would_wait_too_long_a_queue_are_overloaded(
 ) -> None:
     go_on = threading.Event()
     fake_engine(monkeypatch, lambda _: go_on.wait(10) and b"abc")  # type: ignore[return-value]
-    ready = Predictor(mine, concurrency=1, queue=0)
+    ready = Predictor(mine, concurrency=1)
     first = threading.Thread(target=ready.predict, args=(PNG,))
     first.start()
     until = time.monotonic() + 10
     while (not ready._loaded or ready._loaded.pool._idle) and time.monotonic() < until:
         time.sleep(0.01)
     with pytest.raises(Overloaded, match="interpreters are busy and 0 requests wait already"):
-        ready.predict(PNG)
+        ready.answer(Request(image=PNG), Deadline(5), queue=0)
     go_on.set()
     first.join(10)
 

@@ -210,3 +210,10 @@ def test_ids_are_new_each_time() -> None:
     made = {new_id() for _ in range(1000)}
     assert len(made) == 1000
     assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name in made)
+
+
+def test_settings_bound_the_queue_and_the_time() -> None:
+    service = FakeService(queue=3, timeout=7)
+    service.predict(Request(image=b"x"), Deadline())
+    assert service.fake.queue == 3
+    assert 6 < service.fake.left[0] <= 7
