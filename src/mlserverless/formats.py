@@ -1,8 +1,9 @@
 """Bytes -> an opened image: the format told, the size refused, Pillow's errors mapped.
 
 The format is told from the bytes, never from a name or a Content-Type; the size is refused from the header,
-before anything is decoded; whatever Pillow raises is mapped at one boundary, :func:`guarded`. Pillow's plugins are
-imported one at a time: ``Image.open`` would import five of them on the first call.
+before anything is decoded; what a file holds beside its picture (texts, profiles, thumbnails) is left out before
+Pillow sees it, for a small file can hold a lot of it; whatever Pillow raises is mapped at one boundary,
+:func:`guarded`. Pillow's plugins are imported one at a time: ``Image.open`` would import five on the first call.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from mlserverless import headers
 from mlserverless.errors import ImageTooLarge, MlserverlessError, UndecodableImage, UnsupportedMediaType
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ PLUGINS = {
     "avif": ("AvifImagePlugin", "AVIF"),
 }
 DEFAULT_FORMATS = ("jpeg", "png", "webp")
+MAX_SIDE = 65_535  # JPEG's own; resizing takes memory for each row, so a strip of many rows is no picture
 
 
 def sniff(data: bytes) -> str:
@@ -64,8 +67,9 @@ def open_image(
 ) -> "Image":
     """Return ``data`` opened as an image whose pixels are not decoded yet.
 
-    Progressive JPEG and WebP decode into twice the memory, so they get half of ``max_pixels``. Raises
-    UnsupportedMediaType, ImageTooLarge or UndecodableImage.
+    What takes twice the memory gets half of ``max_pixels``: progressive JPEG and JPEG in several scans, CMYK,
+    transparency other than a palette's, TIFF. WebP and AVIF get a quarter.
+    Raises UnsupportedMediaType, ImageTooLarge or UndecodableImage.
     """
     if not data:
         raise UndecodableImage("The image is empty: it has 0 bytes.")
@@ -74,13 +78,40 @@ def open_image(
         found = f"The image is of the format {kind}" if kind else "The bytes are not an image of a known format"
         raise UnsupportedMediaType(f"{found}; accepted are {accepted}.")
     with guarded():
+        exif, scans = b"", 1
+        if kind == "jpeg":
+            data, exif, scans = headers.jpeg(data)
+        elif kind == "png":
+            data = headers.png(data)
+        elif kind == "webp":
+            _check(headers.webp_size(data), max_pixels // 4)
+        elif kind == "tiff":
+            _check(headers.tiff_size(data), max_pixels // 2)
         module, name = PLUGINS[kind]
         import_module(f"PIL.{module}")
         from PIL import Image
 
         image: Image.Image = Image.OPEN[name][0](BytesIO(data), "")
-        width, height = image.size
-        limit = max_pixels // 2 if kind == "webp" or "progression" in image.info else max_pixels
-        if width * height > limit:
-            raise ImageTooLarge(f"The image has {width} × {height} pixels; at most {limit:,} are accepted.")
+        if exif:
+            image.info["exif"] = exif
+        _check(image.size, max_pixels // _share(kind, image, scans))
     return image
+
+
+def _check(size: tuple[int, int], limit: int) -> None:
+    width, height = size
+    if width * height > limit:
+        raise ImageTooLarge(f"The image has {width} × {height} pixels; at most {limit:,} are accepted.")
+    if max(size) > MAX_SIDE:
+        raise ImageTooLarge(f"The image has {width} × {height} pixels; at most {MAX_SIDE:,} a side are accepted.")
+
+
+def _share(kind: str, image: "Image", scans: int) -> int:
+    # By what the pixels are divided, that the peak stays at 5 bytes for each of ``max_pixels``. Those of a palette
+    # take 1 byte and 4 when they become RGB; RGB takes 4 and stays.
+    if kind in ("webp", "avif"):  # 16 bytes: the decoder has two canvases and a copy of one; 4 more with alpha
+        return 4
+    share = 2 if kind == "tiff" or scans > 1 else 1  # a whole strip or all coefficients beside the pixels
+    wide = image.mode not in ("1", "L", "P", "I;16", "RGB")  # 4 bytes each, and 4 more when they become RGB
+    keyed = "transparency" in image.info and image.mode in ("I;16", "RGB")
+    return share * 2 if kind != "tiff" and (wide or keyed) else share

@@ -1,6 +1,6 @@
 """An opened image -> an upright RGB image of the model's size."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlserverless.errors import UnsupportedMediaType
 from mlserverless.formats import guarded, open_image
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4}  # PIL.Image.Resampling
 ORIENTATION = 0x0112  # the Exif tag; its values and what undoes them are those of Exif 2.32, 4.6.4
 UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # value -> PIL.Image.Transpose
+SIDEWAYS = (2, 4, 5, 6)  # of these, those that swap width and height
+WIDTHS = {1: 1, 3: 2, 4: 4}  # TIFF type -> bytes: BYTE, SHORT, LONG
+BAND = 1 << 18  # pixels that are converted at a time
+BETWEEN = 1 << 23  # pixels that may stand between resizing across and down
 DECODES = ("fast", "exact")
 COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "drop": (0, 0, 0)}
 
@@ -31,9 +35,9 @@ def prepare_image(
     ``resize`` is nearest, bilinear, bicubic, lanczos or box; ``fit`` is stretch (the aspect ratio gives way), crop
     (the middle is kept; ``crop`` is the share of it, 0.875 for most ImageNet models) or pad (bars of the
     background are added). Transparency is laid on ``background``; ``drop`` ignores it, as ``convert("RGB")`` does.
-    ``decode="fast"`` lets a JPEG be decoded at a fraction of its size, at least twice the target; for nearest it
-    is not done, since there it would pick other pixels. Raises UndecodableImage for truncated or corrupt data,
-    ValueError for an argument that is not one of these.
+    ``decode="fast"`` lets a JPEG be decoded at a fraction of its size, at least twice the target, and turns what
+    is not upright after it was resized; for nearest neither is done, since it would pick other pixels. Raises
+    UndecodableImage for truncated or corrupt data, ValueError for an argument that is not one of these.
     """
     for name, value, accepted in (("resize", resize, RESAMPLING), ("fit", fit, FIT), ("decode", decode, DECODES)):
         if value not in accepted:
@@ -41,35 +45,60 @@ def prepare_image(
     colour = _colour(background)
     image = open_image(img) if isinstance(img, bytes) else img
     with guarded():
-        if decode == "fast" and resize != "nearest":
+        fast = decode == "fast" and resize != "nearest"
+        if fast:
             side = 2 * max(target_size)  # of the longer side: the image may have to be turned yet
             image.draft(image.mode, (side, side))
-        image = _to_rgb(_upright(image), None if background == "drop" else colour)
-        if fit == "pad":
-            return _pad(image, target_size, RESAMPLING[resize], colour)
-        box = _middle(image.size, target_size, crop) if fit == "crop" else None
-        return (
-            image
-            if image.size == target_size and box is None
-            else image.resize(target_size, RESAMPLING[resize], box)
-        )
+        turn = UPRIGHT.get(_orientation(image))
+        image = _to_rgb(image, None if background == "drop" else colour)
+        if not fast and turn is not None:
+            image, turn = image.transpose(turn), None  # type: ignore[arg-type]  # the enum is of ints
+        size = image.size[::-1] if turn in SIDEWAYS else image.size
+        inner = _within(size, target_size) if fit == "pad" else target_size
+        box = _middle(size, target_size, crop) if fit == "crop" else None
+        image = _resize(image, inner, RESAMPLING[resize], box, turn)
+        image = image if image.mode == "RGB" else image.convert("RGB")
+        return _pad(image, target_size, colour) if fit == "pad" else image
 
 
-def _upright(image: "Image") -> "Image":
-    if "exif" not in image.info:
-        return image
-    try:
-        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - a broken Exif block does not make the picture wrong
-        return image
-    return image if turn is None else image.transpose(turn)  # type: ignore[arg-type]  # the enum is of ints
+def _orientation(image: "Image") -> int:
+    # Of the first directory. Pillow would read all of its entries, whatever their length, and warn of broken ones.
+    exif = image.info.get("exif")
+    block = exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else b""
+    order: Literal["little", "big"] = "little" if block[:2] == b"II" else "big"
+
+    def number(at: int, width: int) -> int:
+        return int.from_bytes(block[at : at + width], order)
+
+    first = number(4, 4) + 2
+    for entry in range(first, min(first + 12 * number(first - 2, 2), len(block)), 12):
+        if number(entry, 2) == ORIENTATION:
+            return number(entry + 8, WIDTHS.get(number(entry + 2, 2), 2))
+    return 1
 
 
 def _to_rgb(image: "Image", background: tuple[int, int, int] | None) -> "Image":
-    if image.mode.startswith("I"):
-        image = _to_8_bits(image)
+    # RGB, or L for what is grey. In bands: beside the image and its copy no other whole copy is made.
+    from PIL import Image
+
+    image.load()
     if image.mode == "F":
         raise UnsupportedMediaType("The image has floating-point pixels; accepted are 8 and 16 bits a channel.")
+    keyed = "transparency" in image.info
+    if image.mode in ("RGB", "L") and not keyed:
+        return image
+    width, height = image.size
+    whole = Image.new("L" if image.mode[0] in "1I" and not keyed else "RGB", image.size)
+    rows = max(1, BAND // width)
+    for top in range(0, height, rows):
+        band = image.crop((0, top, width, min(top + rows, height)))
+        whole.paste(_band(band, background), (0, top))
+    return whole
+
+
+def _band(image: "Image", background: tuple[int, int, int] | None) -> "Image":
+    if image.mode.startswith("I"):
+        image = _to_8_bits(image)
     transparent = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
     if transparent:
         from PIL import Image
@@ -78,7 +107,7 @@ def _to_rgb(image: "Image", background: tuple[int, int, int] | None) -> "Image":
             image = image.convert("RGBA")
         if background is not None:
             image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image if image.mode in ("RGB", "L") else image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _to_8_bits(image: "Image") -> "Image":
@@ -95,6 +124,23 @@ def _to_8_bits(image: "Image") -> "Image":
     return grey
 
 
+def _resize(
+    image: "Image", size: tuple[int, int], resample: Any, box: tuple[float, ...] | None, turn: int | None
+) -> "Image":
+    # ``size`` and ``box`` are of the upright image. What is decoded fast is turned last, when it is small: the
+    # same picture, give or take a rounding, without a second copy of the whole.
+    if turn in SIDEWAYS:
+        size = size[::-1]
+        box = box and (box[1], box[0], box[3], box[2])
+    left, top, right, bottom = box or (0, 0, *image.size)
+    if size[0] * (bottom - top) > BETWEEN:  # Pillow resizes across, then down: not for a strip of many rows
+        image = image.resize((image.width, size[1]), resample, (0, top, image.width, bottom))
+        top, bottom = 0, size[1]
+    if image.size != size or (left, top, right, bottom) != (0, 0, *size):
+        image = image.resize(size, resample, (left, top, right, bottom))
+    return image if turn is None else image.transpose(turn)  # type: ignore[arg-type]  # the enum is of ints
+
+
 def _middle(size: tuple[int, int], target: tuple[int, int], share: float) -> tuple[float, float, float, float]:
     width, height = size
     scale = share * min(width / target[0], height / target[1])
@@ -103,14 +149,16 @@ def _middle(size: tuple[int, int], target: tuple[int, int], share: float) -> tup
     return left, top, left + kept[0], top + kept[1]
 
 
-def _pad(image: "Image", size: tuple[int, int], resample: Any, fill: tuple[int, int, int]) -> "Image":
+def _within(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    ratio = min(target[0] / size[0], target[1] / size[1])
+    return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
+
+
+def _pad(image: "Image", size: tuple[int, int], fill: tuple[int, int, int]) -> "Image":
     from PIL import Image
 
-    width, height = image.size
-    ratio = min(size[0] / width, size[1] / height)
-    inner = max(1, round(width * ratio)), max(1, round(height * ratio))
     canvas = Image.new("RGB", size, fill)
-    canvas.paste(image.resize(inner, resample), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+    canvas.paste(image, ((size[0] - image.width) // 2, (size[1] - image.height) // 2))
     return canvas
 
 

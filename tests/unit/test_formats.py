@@ -5,7 +5,7 @@ import time
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zlib import crc32
+from zlib import compress, crc32
 
 import pytest
 from PIL import Image
@@ -96,15 +96,185 @@ def test_exactly_the_limit_is_accepted() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "options", "limit"),
-    [("JPEG", {}, 1200), ("JPEG", {"progressive": True}, 600), ("WEBP", {}, 600), ("PNG", {}, 1200)],
+    [
+        ("JPEG", {}, 1200),
+        ("JPEG", {"progressive": True}, 600),
+        ("WEBP", {}, 300),
+        ("AVIF", {}, 300),
+        ("PNG", {}, 1200),
+        ("PNG", {"transparency": (1, 2, 3)}, 600),
+        ("TIFF", {}, 600),
+        ("GIF", {}, 1200),
+        ("BMP", {}, 1200),
+    ],
 )
-def test_formats_that_decode_into_twice_the_memory_get_half_the_pixels(
+def test_formats_that_decode_into_more_memory_get_a_part_of_the_pixels(
     kind: str, options: dict[str, Any], limit: int
 ) -> None:
     data = encode(PICTURE, kind, **options)  # 40 × 30 = 1,200 pixels
-    assert open_image(data, max_pixels=1200 * 1200 // limit).size == (40, 30)
-    with pytest.raises(ImageTooLarge, match=r"40 × 30 pixels"):
-        open_image(data, max_pixels=1200 * 1200 // limit - 1)
+    most = 1200 * 1200 // limit
+    assert open_image(data, formats=EVERY, max_pixels=most).size == (40, 30)
+    with pytest.raises(ImageTooLarge, match=r"40 × 30 pixels; at most 1,199 are"):
+        open_image(data, formats=EVERY, max_pixels=most - 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "options", "share"),
+    [
+        ("1", "PNG", {}, 1),
+        ("L", "PNG", {"transparency": 3}, 1),
+        ("P", "PNG", {"transparency": b"\0\x80"}, 1),
+        ("I;16", "PNG", {}, 1),
+        ("I;16", "PNG", {"transparency": 3}, 2),
+        ("LA", "PNG", {}, 2),
+        ("RGBA", "PNG", {}, 2),
+        ("CMYK", "JPEG", {}, 2),
+        ("CMYK", "JPEG", {"progressive": True}, 4),
+    ],
+)
+def test_modes_that_become_rgb_beside_four_bytes_get_half(
+    mode: str, kind: str, options: dict[str, Any], share: int
+) -> None:
+    data = encode(Image.new(mode, (40, 30)), kind, **options)
+    assert open_image(data, max_pixels=1200 * share).size == (40, 30)
+    with pytest.raises(ImageTooLarge, match="at most 1,199 are"):
+        open_image(data, max_pixels=1200 * share - 1)
+
+
+@pytest.mark.parametrize("size", [(1, 65_536), (65_536, 1)])
+def test_strip_longer_than_any_picture_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ImageTooLarge, match="at most 65,535 a side are accepted"):
+        open_image(png_header(*size))
+    assert max(open_image(png_header(*(side - 1 or 1 for side in size))).size) == 65_535
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("icc", [b"", b"profile"])  # with it, the canvas stands in VP8X
+def test_webp_that_is_too_large_is_refused_before_the_plugin_sees_it(
+    lossless: bool, icc: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(gradient(41, 30), "WEBP", lossless=lossless, icc_profile=icc)
+    assert open_image(data).size == (41, 30)
+    monkeypatch.setattr("PIL.WebPImagePlugin.WebPImageFile.__init__", None)
+    with pytest.raises(ImageTooLarge, match="41 × 30 pixels; at most 1,229"):
+        open_image(data, max_pixels=41 * 30 * 4 - 1)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"iTXt", b"tEXt", b"acTL", b"prVt"])
+@pytest.mark.parametrize("place", [33, -12], ids=["before the pixels", "after them"])
+def test_chunks_beside_the_picture_are_not_read(kind: bytes, place: int) -> None:
+    data, many = encode(PICTURE), chunk(kind, b"k\0\0" + compress(bytes(1 << 20))) * 100
+    image = open_image(data[:place] + many + data[place:])
+    assert pixels(prepare_image(image, (40, 30))) == pixels(PICTURE)
+    assert image.info == {}
+
+
+def test_transparent_colour_after_the_pixels_is_none() -> None:
+    data = encode(PICTURE)
+    image = open_image(data[:-12] + chunk(b"tRNS", bytes(6)) + data[-12:], max_pixels=1200)
+    assert pixels(prepare_image(image, (40, 30), background="white")) == pixels(PICTURE)
+
+
+def test_more_chunks_than_any_picture_has_are_refused() -> None:
+    data = encode(PICTURE)
+    assert open_image(data[:33] + chunk(b"prVt", b"") * 19_000 + data[33:]).size == (40, 30)
+    with pytest.raises(ImageTooLarge, match="more than 20,000 chunks"):
+        open_image(data[:33] + chunk(b"prVt", b"") * 20_000 + data[33:])
+
+
+def tiff(order: str, *tags: tuple[int, int, int, int]) -> bytes:
+    mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    listed = b"".join(
+        struct.pack(f"{order}HHI", *tag[:3]) + struct.pack(f"{order}{'H2x' if tag[1] == 3 else 'I'}", tag[3])
+        for tag in tags
+    )
+    return mark + struct.pack(f"{order}IH", 8, len(tags)) + listed + bytes(4)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", [3, 4], ids=["short", "long"])
+def test_tiff_that_is_too_large_is_refused_before_the_plugin_sees_it(
+    order: str, kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.__init__", None)
+    with pytest.raises(ImageTooLarge, match="41 × 30 pixels; at most 1,229 are"):
+        open_image(
+            tiff(order, (256, kind, 1, 41), (257, kind, 1, 30)), formats=("tiff",), max_pixels=41 * 30 * 2 - 1
+        )
+
+
+def test_tiff_of_more_entries_or_values_than_any_picture_has_is_refused() -> None:
+    sides = (256, 3, 1, 4), (257, 3, 1, 4)
+    with pytest.raises(ImageTooLarge, match=r"directory has 1,002 entries; at most 1,000 are accepted\.$"):
+        open_image(tiff("<", *sides, *[(tag, 3, 1, 0) for tag in range(1000, 2000)]), formats=("tiff",))
+    with pytest.raises(ImageTooLarge, match=r"tag 273 has 100,001 values; at most 100,000 are accepted\.$"):
+        open_image(tiff(">", *sides, (273, 4, 100_001, 8)), formats=("tiff",))
+    with pytest.raises(UndecodableImage):  # a profile may be long; this one is not there
+        open_image(tiff("<", *sides, (34_675, 7, 100_001, 8)), formats=("tiff",))
+
+
+def test_junk_in_a_jpeg_is_skipped_as_far_as_there_is_little() -> None:
+    data = encode(PICTURE, "JPEG")
+    assert open_image(data[:2] + b"\xff" * 60_000 + data[2:]).size == (40, 30)
+    with pytest.raises(UndecodableImage, match="no pixels follow"):
+        open_image(data[:2] + b"\xff" * 66_000 + data[2:])
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
+
+
+def test_segments_beside_the_picture_are_not_read() -> None:
+    data = encode(PICTURE, "JPEG")
+    wrong = b"II*\0\x08\0\0\0\x02\0" + b"\x28\x01\x03\0\xff\xff\xff\xff\0\0\0\0" * 2  # Pillow warns of each
+    more = segment(0xE1, b"Exif\0\0" + wrong) * 2 + segment(0xE2, b"MPF\0") + segment(0xFE, b"x")
+    image = open_image(data[:2] + more + b"\0junk\xff\xff\xff\xd0\xff\x01" + data[2:])
+    assert image.info["exif"] == b"Exif\0\0" + wrong
+    assert "comment" not in image.info
+    assert pixels(prepare_image(image, (40, 30))) == pixels(prepare_image(data, (40, 30)))
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff" * 100_000, b"\xff\xdb\0\1", b"\xff\xdb\xff\xff1", b"\xff\xdb\0"])
+def test_jpeg_without_pixels_is_undecodable(end: bytes) -> None:
+    start = time.perf_counter()
+    with pytest.raises(UndecodableImage, match="truncated or corrupt: no pixels follow its header"):
+        open_image(b"\xff\xd8" + segment(0xFE, b"x") + end)
+    assert time.perf_counter() - start < 1
+
+
+def test_jpeg_of_more_segments_than_any_picture_has_is_undecodable() -> None:
+    with pytest.raises(UndecodableImage, match="no pixels follow"):
+        open_image(b"\xff\xd8" + segment(0xFE, b"") * 20_000 + encode(PICTURE, "JPEG")[2:])
+
+
+def test_baseline_jpeg_in_several_scans_gets_half_the_pixels() -> None:
+    data = encode(PICTURE, "JPEG")
+    at = data.index(b"\xff\xda\0\x0c\3")
+    several = data[:at] + b"\xff\xda\0\x08\1" + data[at + 5 : at + 7] + b"\0\x3f\0" + data[at + 14 :]
+    assert open_image(data, max_pixels=1200).size == (40, 30)
+    with pytest.raises(ImageTooLarge, match="at most 600 are"):
+        open_image(several, max_pixels=1200)
+
+
+def test_jpeg_of_many_scans_is_refused() -> None:
+    data = encode(PICTURE, "JPEG", progressive=True)
+    last, end = data.rindex(b"\xff\xda"), len(data) - 2
+    scans = data.count(b"\xff\xda")
+    one = segment(0xFE, b"\xff\xd9") + data[last:end]  # the end within a comment is not the end
+
+    def with_scans(number: int) -> bytes:
+        return data[:end] + one * (number - scans) + data[end:] + one * 60  # what follows the end does not count
+
+    assert open_image(with_scans(49)).size == (40, 30)
+    with pytest.raises(ImageTooLarge, match="more than 50 scans"):
+        open_image(with_scans(51))
+    with pytest.raises(ImageTooLarge, match="more than 50 scans"):
+        open_image(data[:end] + segment(0xFE, b"") * 20_000)
+    assert open_image(data[:end] + b"\xff\x01\xff\xd8").size == (40, 30)
 
 
 def test_announced_size_that_the_pixels_do_not_fill_is_undecodable() -> None:

@@ -115,6 +115,15 @@ def test_pad_of_an_extreme_image_leaves_one_line() -> None:
     assert [row[0] for row in found].count(W) == 1
 
 
+@pytest.mark.parametrize("resize", ["nearest", "bilinear", "lanczos"])
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_strip_of_many_rows_is_resized_down_first(fit: str, resize: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    across = prepare_image(gradient(9, 400), (20, 20), resize=resize, fit=fit)
+    monkeypatch.setattr("mlserverless.prepare.BETWEEN", 100)
+    down = prepare_image(gradient(9, 400), (20, 20), resize=resize, fit=fit)
+    assert max(abs(a - b) for a, b in zip(across.tobytes(), down.tobytes(), strict=True)) <= 1
+
+
 BIG = encode(gradient(800, 800), "JPEG", quality=90)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from helpers.images import Pixel, encode, pixels, rows
+from helpers.images import Pixel, encode, gradient, pixels, rows
 from mlserverless.errors import UnsupportedMediaType
 from mlserverless.formats import PLUGINS, open_image
 from mlserverless.prepare import prepare_image
@@ -58,6 +58,63 @@ def test_orientation_of_a_jpeg_is_undone_and_the_sides_swap(orientation: int) ->
         image = open_image(encode(stored, "JPEG", quality=95, exif=exif))
         result = pixels(prepare_image(image, (4, 2), resize="box", decode=decode))
         assert [[max(range(3), key=pixel.__getitem__) for pixel in row] for row in result] == [[0, 0, 2, 2]] * 2
+
+
+def test_orientation_that_stands_after_the_pixels_is_undone() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    data = encode(rows([R, G]), exif=exif)
+    start, end = data.index(b"eXIf") - 4, data.index(b"IDAT") - 4
+    moved = data[:start] + data[end:-12] + data[start:end] + data[-12:]
+    assert prepared(moved) == [[G, R]]
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("order", ["II", "MM"])
+@pytest.mark.parametrize(("kind", "width"), [(1, 1), (3, 2), (4, 4)], ids=["byte", "short", "long"])
+def test_orientation_is_read_in_every_type(orientation: int, order: str, kind: int, width: int) -> None:
+    end: Any = {"II": "little", "MM": "big"}[order]
+
+    def number(value: int, size: int) -> bytes:
+        return value.to_bytes(size, end)
+
+    def entry(tag: int, kind: int, count: int, value: bytes) -> bytes:
+        return number(tag, 2) + number(kind, 2) + number(count, 4) + value.ljust(4, b"\0")
+
+    entries = entry(0x010F, 2, 90_000_000, b"\xff" * 4), entry(0x0112, kind, 1, number(orientation, width))
+    block = order.encode() + number(42, 2) + number(8, 4) + number(2, 2) + b"".join(entries)
+    image = rows(*STORED[orientation])
+    image.info["exif"] = b"Exif\0\0" + block
+    assert pixels(prepare_image(image, (2, 2))) == [[R, G], [B, W]]
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "lanczos", "nearest"])
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_turning_last_shows_the_same_picture(orientation: int, fit: str, resize: str) -> None:
+    image = gradient(90, 60)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.info["exif"] = exif.tobytes()
+    fast, exact = (
+        prepare_image(image, (25, 14), resize=resize, fit=fit, crop=0.9, decode=decode)
+        for decode in ("fast", "exact")
+    )
+    assert fast.size == exact.size == (25, 14)
+    assert max(abs(a - b) for a, b in zip(fast.tobytes(), exact.tobytes(), strict=True)) <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "1", "CMYK"])
+def test_converting_in_bands_changes_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = gradient(7, 11)
+    image = image.convert("I").convert("I;16") if mode == "I;16" else image.convert(mode)
+    if "A" in mode:
+        image.putalpha(gradient(7, 11).getchannel(0).point(lambda value: value * 30))
+    if mode == "P":
+        image.info["transparency"] = bytes(range(0, 250, 5))
+    whole = prepare_image(image, (7, 11), background="#102030")
+    monkeypatch.setattr("mlserverless.prepare.BAND", 14)  # two rows; of eleven one is left
+    assert pixels(prepare_image(image, (7, 11), background="#102030")) == pixels(whole)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
