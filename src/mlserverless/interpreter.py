@@ -85,10 +85,10 @@ def load_lite_model(
     is no model or not that one.
     """
     from mlserverless.engines import first_installed, tflite
-    from mlserverless.model import load, require_pin
+    from mlserverless.model import load, trust
 
     model = load(str(path), sha256)
     name, module, _ = first_installed(tflite.PACKAGES, tflite.interpreter_module)
-    require_pin(name, model)
+    trust(name, model)
     interpreter = tflite.allocated(module, model.data, num_threads, f"{name} cannot run {path}")
     return interpreter, interpreter.get_input_details(), interpreter.get_output_details()

@@ -43,7 +43,7 @@ def read(model: bytes) -> Metadata:
 
 
 def _metadata_buffer(model: bytes) -> bytes:
-    root = _Table.root(model)
+    root = Table.root(model)
     for entry in root.tables(MODEL_METADATA):
         if entry.text(METADATA_NAME) == "TFLITE_METADATA":
             return root.tables(MODEL_BUFFERS)[entry.number(METADATA_BUFFER, "<I")].raw(0)
@@ -56,7 +56,7 @@ def _read(packed: bytes, model: bytes) -> Metadata:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     labels: tuple[str, ...] = ()
-    for graph in _Table.root(packed).tables(SUBGRAPHS)[:1]:
+    for graph in Table.root(packed).tables(SUBGRAPHS)[:1]:
         for tensor in graph.tables(INPUTS)[:1]:
             for unit in tensor.tables(PROCESS_UNITS):
                 options = unit.table(UNIT_OPTIONS)
@@ -81,8 +81,13 @@ def _labels(model: bytes, name: str) -> tuple[str, ...]:
     import zlib
 
     try:
-        with zipfile.ZipFile(io.BytesIO(model)) as archive, archive.open(name) as file:
-            text = file.read(MAX_LABELS_BYTES + 1)
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            packed = archive.getinfo(name)
+            # The others take the memory that the file asks for, up to 4 GB, and raise classes of their own.
+            if packed.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise RuntimeError(f"it is packed by method {packed.compress_type}, not stored or deflated")
+            with archive.open(packed) as file:
+                text = file.read(MAX_LABELS_BYTES + 1)
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise ValueError(f"the label file {name!r} that it names cannot be read ({error})") from error
     if len(text) > MAX_LABELS_BYTES:
@@ -95,7 +100,7 @@ def parse_labels(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.removesuffix("\n").split("\n"))
 
 
-class _Table:
+class Table:
     """A flatbuffer table. Every read is checked against the buffer's end by ``struct`` itself."""
 
     def __init__(self, data: bytes, at: int) -> None:
@@ -105,7 +110,7 @@ class _Table:
             raise ValueError(f"a field table is at {self._fields}")
 
     @classmethod
-    def root(cls, data: bytes) -> "_Table":
+    def root(cls, data: bytes) -> "Table":
         return cls(data, struct.unpack_from("<I", data)[0])
 
     def _unpack(self, form: str, at: int) -> int:
@@ -125,16 +130,16 @@ class _Table:
         at = self._slot(slot)
         return self._unpack(form, at) if at else 0
 
-    def table(self, slot: int) -> "_Table | None":
+    def table(self, slot: int) -> "Table | None":
         at = self._target(slot)
-        return _Table(self._data, at) if at else None
+        return Table(self._data, at) if at else None
 
-    def tables(self, slot: int) -> list["_Table"]:
+    def tables(self, slot: int) -> list["Table"]:
         at = self._target(slot)
         if not at:
             return []
         places = [at + 4 + 4 * i for i in range(self._count(at))]
-        return [_Table(self._data, place + self._unpack("<I", place)) for place in places]
+        return [Table(self._data, place + self._unpack("<I", place)) for place in places]
 
     def _count(self, at: int) -> int:
         count = self._unpack("<I", at)
@@ -154,6 +159,14 @@ class _Table:
             raise ValueError(f"a name in it has {len(name):,} bytes, more than {MAX_NAME_BYTES:,}")
         return name.decode()
 
+    def length(self, slot: int) -> int:
+        at = self._target(slot)
+        return self._unpack("<I", at) if at else 0
+
     def floats(self, slot: int) -> tuple[float, ...]:
         at = self._target(slot)
         return struct.unpack_from(f"<{self._count(at)}f", self._data, at + 4) if at else ()
+
+    def whole_numbers(self, slot: int) -> tuple[int, ...]:
+        at = self._target(slot)
+        return struct.unpack_from(f"<{self._count(at)}i", self._data, at + 4) if at else ()

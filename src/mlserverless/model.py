@@ -108,13 +108,18 @@ def locate(where: str) -> str:
     )
 
 
-def require_pin(engine: str, model: Model) -> None:
-    """Raise ModelUnavailable where ``engine`` would crash on a corrupt file and nothing says that this is none."""
-    if engine in FRAGILE and not model.pinned:
+def trust(engine: str, model: Model) -> None:
+    """Raise ModelUnavailable where ``engine`` might crash on the file and no pin says that it is the right one."""
+    if model.pinned:
+        return
+    if engine in FRAGILE:
         raise ModelUnavailable(
             f"{engine} crashes on corrupt files, so it is given only a file whose sha256 is pinned. {model.path} "
             f"has {model.sha256}: if that is right, pin it in model.toml or MLSERVERLESS_MODEL_SHA256. See {DOCS}."
         )
+    from mlserverless import verify  # a pinned model does not pay for it
+
+    verify.check(model.data)
 
 
 def _read(path: str, pins: dict[str, str]) -> tuple[bytes, str]:

@@ -145,3 +145,45 @@ def test_a_direct_invoke_that_asks_wrongly_is_told(asked: dict[str, Any], told: 
 def test_a_direct_invoke_is_told_of_wrong_settings() -> None:
     with pytest.raises(ConfigError, match="top_k is 'x'"):
         make_handler(Service(lambda: Predictor(top_k="x")))({"url": "https://x.example/1"}, Context())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"version": "2.0", "requestContext": {"http": {}}},
+        {"version": "2.0", "requestContext": {"http": {"path": "/"}}},
+        {"version": "2.0", "requestContext": {"http": None}},
+        {"version": "2.0", "requestContext": {"http": {"path": 5, "method": "GET"}}},
+        {"version": "2.0", "requestContext": {"http": {"path": "/", "method": "GET"}}, "headers": [1]},
+        {"version": "2.0", "requestContext": {"http": {"path": "/", "method": "GET"}}, "body": 5},
+        {"version": "2.0", "requestContext": True},
+        {"version": "2.0", "requestContext": [1]},
+    ],
+    ids=repr,
+)
+def test_event_that_only_looks_like_a_request_is_an_invalid_one(event: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest):
+        make_handler(FakeService())(event, Context())
+
+
+@pytest.mark.parametrize("records", [None, 5, "x", {}])
+def test_s3_event_without_a_list_of_records_has_none(records: Any) -> None:
+    event = {"Event": "s3:TestEvent", "Records": records}
+    assert make_handler(FakeService())(event, Context()) == {"results": []}
+
+
+@pytest.mark.parametrize("told", [None, 5, {"x-amz-request-id": 7}])
+def test_s3_record_with_an_odd_id_gets_one_of_ours(told: Any) -> None:
+    place = {"bucket": {"name": "b"}, "object": {"key": "k"}}
+    record = {"eventSource": "aws:s3", "s3": place, "responseElements": told}
+    service = FakeService()
+    make_handler(service)({"Records": [record]}, Context())
+    assert service.requests[0].url == "s3://b/k"
+    assert len(service.requests[0].id) == 32
+
+
+@pytest.mark.parametrize("key", [None, 5, ["a"]])
+def test_s3_key_that_is_no_text_is_an_invalid_request(key: Any) -> None:
+    record = {"eventSource": "aws:s3", "s3": {"bucket": {"name": "b"}, "object": {"key": key}}}
+    with pytest.raises(Redeliver, match="names no bucket and object"):
+        make_handler(FakeService())({"Records": [record]}, Context())

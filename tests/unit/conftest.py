@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, configuration, settings
 
 from mlserverless.config import FOREIGN, PREFIX
 
-# The same examples at every run, and nothing left in the tree: its tables of Unicode go where the other caches are.
+# The same examples at every run, and nothing left in the tree: its tables of Unicode go to the other caches.
 configuration.set_hypothesis_home_dir(Path(__file__).parents[2] / ".cache" / "hypothesis")
 settings.register_profile(
     "repeatable",

@@ -1,7 +1,9 @@
 """TFLite metadata, written by the flatbuffers package and read by ours; and what corrupt ones come to."""
 
+import io
 import random
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,23 @@ def test_other_identifier_is_told() -> None:
 )
 def test_labels_that_cannot_be_read_are_told(files: dict[str, bytes], said: str) -> None:
     assert said in fails(modelfile.model(PACKED, files))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 97])
+def test_labels_packed_in_another_way_are_told_before_they_are_unpacked(method: int) -> None:
+    # LZMA's own header says how much memory is taken, up to 4 GB, and its errors are of no class caught here.
+    data = bytearray(MODEL)
+    at = data.index(b"PK\x01\x02")
+    data[at + 10 : at + 12] = method.to_bytes(2, "little")
+    assert f"it is packed by method {method}, not stored or deflated" in fails(bytes(data))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_labels_that_are_stored_or_deflated_are_read(method: int) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", method) as out:
+        out.writestr("labels.txt", "cat\ndog\n" * 100)
+    assert read(modelfile.model(PACKED) + archive.getvalue()).labels == ("cat", "dog") * 100
 
 
 def test_label_file_is_not_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,12 +174,12 @@ def test_pin_that_is_given_holds_beside_the_one_in_model_toml(tmp_path: Path) ->
 @pytest.mark.parametrize(("engine", "needs"), [("tflite-runtime", True), ("tensorflow", True), ("litert", False)])
 def test_engine_that_crashes_on_corrupt_files_needs_a_pin(tmp_path: Path, engine: str, needs: bool) -> None:
     where = folder(tmp_path / "a")
-    model.require_pin(engine, load(where, DIGEST))
+    model.trust(engine, load(where, DIGEST))
     if not needs:
-        model.require_pin(engine, load(where))
+        model.trust(engine, load(where))
         return
     with pytest.raises(ModelUnavailable) as caught:
-        model.require_pin(engine, load(where))
+        model.trust(engine, load(where))
     said = str(caught.value)
     assert said.startswith(
         f"{engine} crashes on corrupt files, so it is given only a file whose sha256 is pinned."

@@ -42,7 +42,8 @@ class HttpApi(HttpBinding[Event, Event]):
     @staticmethod
     def accepts(event: Event) -> bool:
         """Return whether ``event`` is a request in the payload format 2.0."""
-        return event.get("version") == "2.0" and "http" in (event.get("requestContext") or {})
+        context = event.get("requestContext")
+        return event.get("version") == "2.0" and isinstance(context, dict) and "http" in context
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:
         """Answer through the web app."""
@@ -53,6 +54,12 @@ class HttpApi(HttpBinding[Event, Event]):
 
         The path is the decoded one: ``rawPath`` is encoded by a Function URL and decoded by HTTP API.
         """
+        try:
+            return self._read(event)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InvalidRequest("The event is not a request in the payload format 2.0.") from error
+
+    def _read(self, event: Event) -> HttpRequest:
         context, text = event["requestContext"], event.get("body") or ""
         path, stage = context["http"]["path"], context.get("stage", "$default")
         if path == f"/{stage}" or path.startswith(f"/{stage}/"):
@@ -92,17 +99,21 @@ class S3Notification:
 
     def split(self, event: Event) -> Sequence[Event]:
         """Return the records."""
-        records: list[Event] = event.get("Records", [])
-        return records
+        records = event.get("Records")
+        return records if isinstance(records, list) else []
 
     def decode(self, item: Event) -> Request:
         """Return a request for the record's object."""
         try:
             place = item["s3"]
             url = f"s3://{place['bucket']['name']}/{unquote_plus(place['object']['key'])}"
-        except (KeyError, TypeError) as error:
-            raise InvalidRequest(f"The S3 record names no bucket and object: {error} is missing.") from error
-        return Request(item.get("responseElements", {}).get("x-amz-request-id", ""), url=url)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidRequest(
+                "The S3 record names no bucket and object: s3.bucket.name, s3.object.key."
+            ) from error
+        told = item.get("responseElements")
+        name = told.get("x-amz-request-id") if isinstance(told, dict) else None
+        return Request(name if isinstance(name, str) else "", url=url)
 
     def reply(self, outcomes: Sequence[Outcome]) -> Event:
         """Return what was predicted, for a person who invokes the function by hand."""

@@ -30,7 +30,10 @@ class PythonInterpreter:
         self.outputs = tuple(map(_describe, self._outputs))
 
     def run(self, data: bytes) -> list[bytes]:
-        """Run the model on its one input and return each output's bytes; ValueError for a wrong length."""
+        """Run the model on its one input and return each output's bytes.
+
+        Raises ValueError for a wrong length, ModelUnavailable where an operator of the model fails.
+        """
         import numpy as np
 
         if len(self._inputs) != 1:
@@ -38,7 +41,10 @@ class PythonInterpreter:
         details = self._inputs[0]
         array = np.frombuffer(data, dtype=details["dtype"]).reshape(details["shape"])
         self._interpreter.set_tensor(details["index"], array)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise ModelUnavailable(f"The model cannot be run: {_told(error)}.") from error
         return [self._interpreter.get_tensor(output["index"]).tobytes() for output in self._outputs]
 
 
@@ -62,9 +68,12 @@ def allocated(module: Any, model: bytes, threads: int | None, problem: str) -> A
             interpreter = module.Interpreter(model_content=model, num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")  # it has several lines at times
-        raise ModelUnavailable(f"{problem}: {reason}.") from error
+        raise ModelUnavailable(f"{problem}: {_told(error)}.") from error
     return interpreter
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")  # it has several lines at times
 
 
 def interpreter_module(name: str) -> Any:

@@ -10,7 +10,7 @@ WEB = ("http", "https")
 STORES = ("s3", "gs", "az")
 MAX_LENGTH = 8192
 HOST_LETTERS = frozenset(ascii_lowercase + digits + "-._")
-V6_LETTERS = frozenset(":.%" + ascii_lowercase + digits)  # with a zone, which no public address has
+V6_LETTERS = frozenset(":." + "abcdef" + digits)  # no zone: no public address has one
 # What stands in a request line as it is; everything else there is percent-encoded (RFC 3986, 3.3 and 3.4).
 SAFE = "%/:?#[]@!$&'()*+,;=-._~"
 

@@ -64,6 +64,7 @@ def test_what_is_read_is_plain(text: str) -> None:
 
 @given(texts)
 @example("http://\uff3c.t/")
+@example("http://[::%.]")
 def test_what_is_read_reads_the_same_again(text: str) -> None:
     if found := read(text):
         again = f"{found.scheme}://{found.netloc}{found.target}"

@@ -1,0 +1,1 @@
+"""A harness a parser, for atheris: ``python -m security.fuzzers.url`` and libFuzzer's own options."""
