@@ -2,8 +2,9 @@
 
 It verifies that a file is a flatbuffer of its schema (``schema.fbs``; the slots below are the order of its
 fields). One that is, and in which an operator's first inputs are left out, or an operator writes over a weight or
-reads what none has written yet, or quantisation scales are missing, ends the process. A file that nobody has pinned
-is refused for it. Tensors of contradicting shapes are not found out: only a pin tells such a file from a good one.
+reads what none has written yet, or quantisation scales are missing, ends the process. A file that nobody has
+pinned is refused for it. Tensors of contradicting shapes are not found out: only a pin tells such a file from a
+good one.
 """
 
 import struct
