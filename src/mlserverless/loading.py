@@ -8,6 +8,7 @@ from mlserverless.deadline import Deadline
 from mlserverless.engines import Interpreter, Tensor
 from mlserverless.errors import ModelUnavailable
 from mlserverless.interpreter import Pool
+from mlserverless.model_toml import DOCS, RANGES
 from mlserverless.readers import shown
 
 
@@ -72,7 +73,7 @@ def _image_input(interpreter: Interpreter, found: model.Model) -> Tensor:
     if tensor.dtype == "float32" and not found.range:
         raise ModelUnavailable(
             f"Nothing says which range {found.name} wants its float pixels in: set range in [input] of its "
-            f"model.toml to {', '.join(model.RANGES)} or a mean and std. See {model.DOCS}."
+            f"model.toml to {', '.join(RANGES)} or a mean and std. See {DOCS}."
         )
     return tensor
 

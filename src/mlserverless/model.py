@@ -8,31 +8,17 @@ import os
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from mlserverless import metadata
+from mlserverless import metadata, model_toml
 from mlserverless.errors import ModelUnavailable
+from mlserverless.model_toml import ACTIVATIONS, DOCS, FIT, RESIZE, Range
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # In a wheel the models are data of the package; in a checkout they stand at its top.
 SHELVES = (os.path.join(HERE, "_models"), os.path.join(os.path.dirname(os.path.dirname(HERE)), "models"))
-MAX_PIXEL_SCALE = 1e9
 MAX_MODEL_BYTES = 2_000_000_000  # a flatbuffer's offsets are 32-bit
-DOCS = "docs/reference/model-folder.md"
-RESIZE = ("nearest", "bilinear", "bicubic", "lanczos", "box")
-FIT = ("stretch", "crop", "pad")
-RANGES = ("raw", "unit", "signed", "imagenet", "caffe")
-ACTIVATIONS = ("none", "softmax", "sigmoid")
 # Engines that end the whole process on a corrupt file, so that no error can be answered: tflite-runtime does on
 # 303 of 880. TensorFlow, whose loader is the same, was not measured and is treated alike.
 FRAGILE = ("tflite-runtime", "tensorflow")
-KEYS = {
-    "": ("name", "file", "sha256", "labels", "input", "output"),
-    "input": ("resize", "fit", "crop", "range"),
-    "output": ("activation",),
-}
-
-TEXTS = ("name", "file", "sha256", "labels")
-
-Range = str | tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class Model(NamedTuple):
@@ -67,7 +53,7 @@ def load(where: str, sha256: str = "") -> Model:
     labels: tuple[str, ...] = ()
     if name := table.get("labels"):
         labels = _labels(os.path.join(folder, name))
-    scale = _range(given.get("range", ""), file)
+    scale = model_toml.scale(given.get("range", ""), file)
     if not labels or not scale:
         told = metadata.read(data)
         labels = labels or told.labels
@@ -80,11 +66,11 @@ def load(where: str, sha256: str = "") -> Model:
         sha256=digest,
         pinned=any(pins.values()),
         labels=labels,
-        resize=_choice("input.resize", given.get("resize", "bilinear"), RESIZE, file),
-        fit=_choice("input.fit", given.get("fit", "stretch"), FIT, file),
-        crop=_share(given.get("crop", 1.0), file),
+        resize=model_toml.choice("input.resize", given.get("resize", "bilinear"), RESIZE, file),
+        fit=model_toml.choice("input.fit", given.get("fit", "stretch"), FIT, file),
+        crop=model_toml.share(given.get("crop", 1.0), file),
         range=scale,
-        activation=_choice("output.activation", wants.get("activation", "none"), ACTIVATIONS, file),
+        activation=model_toml.choice("output.activation", wants.get("activation", "none"), ACTIVATIONS, file),
     )
 
 
@@ -145,29 +131,7 @@ def _toml(path: str) -> dict[str, Any]:
             data = file.read()
     except OSError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error}.") from error
-    return parse_toml(data, path)
-
-
-def parse_toml(data: bytes, path: str) -> dict[str, Any]:
-    """Return what a model.toml says; ``path`` is its name in errors. ModelUnavailable for what it may not say."""
-    import tomllib
-
-    try:
-        table = tomllib.loads(data.decode())
-    except ValueError as error:
-        raise ModelUnavailable(f"{path} cannot be read: {error}.") from error
-    for section, accepted in KEYS.items():
-        values = table.get(section, {}) if section else table
-        for key in values if isinstance(values, dict) else [section]:
-            if key not in accepted:
-                place = f"[{section}] " if section else ""
-                raise ModelUnavailable(
-                    f"{path}: {place}{key} is not known; known are {', '.join(accepted)}. See {DOCS}."
-                )
-    for key in TEXTS:
-        if not isinstance(table.get(key, ""), str):
-            raise ModelUnavailable(f"{path}: {key} is {table[key]!r}; accepted is a text. See {DOCS}.")
-    return table
+    return model_toml.parse(data, path)
 
 
 def _labels(path: str) -> tuple[str, ...]:
@@ -176,29 +140,3 @@ def _labels(path: str) -> tuple[str, ...]:
             return metadata.parse_labels(file.read())
     except (OSError, UnicodeDecodeError) as error:
         raise ModelUnavailable(f"The label file {path} cannot be read: {error}.") from error
-
-
-def _choice(key: str, value: Any, accepted: tuple[str, ...], file: str) -> str:
-    if value not in accepted:
-        raise ModelUnavailable(f"{file}: {key} is {value!r}; accepted are {', '.join(accepted)}. See {DOCS}.")
-    return str(value)
-
-
-def _share(value: Any, file: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        raise ModelUnavailable(
-            f"{file}: input.crop is {value!r}; accepted is a share above 0 and up to 1. See {DOCS}."
-        )
-    return float(value)
-
-
-def _range(value: Any, file: str) -> Range:
-    if isinstance(value, dict) and set(value) == {"mean", "std"}:
-        mean, std = (tuple(v) if isinstance(v, list) else (v,) for v in (value["mean"], value["std"]))
-        numbers = all(type(x) in (int, float) and abs(x) < MAX_PIXEL_SCALE for x in (*mean, *std))
-        if numbers and all(std) and {len(mean), len(std)} <= {1, 3}:
-            return tuple(map(float, mean)), tuple(map(float, std))
-    if value == "" or value in RANGES:
-        return str(value)
-    accepted = f"{', '.join(RANGES)} or {{ mean = …, std = … }} in pixel values, one or three numbers each"
-    raise ModelUnavailable(f"{file}: input.range is {value!r}; accepted are {accepted}. See {DOCS}.")

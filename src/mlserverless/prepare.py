@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlserverless.errors import UnsupportedMediaType
 from mlserverless.formats import guarded, open_image
-from mlserverless.model import FIT
+from mlserverless.model_toml import FIT
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-    from mlserverless.model import Range
+    from mlserverless.model_toml import Range
 
 # Mean and std of ImageNet's training images on 0…1 (torchvision's models); the means of Caffe's models in
 # RGB order, on 0…255 (keras.applications.imagenet_utils, mode "caffe", which also swaps to BGR).

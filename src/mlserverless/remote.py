@@ -16,7 +16,8 @@ from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.errors import MlserverlessError, ModelUnavailable
 from mlserverless.lock import locked
-from mlserverless.model import DOCS, MAX_MODEL_BYTES, parse_toml
+from mlserverless.model import MAX_MODEL_BYTES
+from mlserverless.model_toml import DOCS, parse
 from mlserverless.net.url import redact
 
 MAX_TEXT_BYTES = 10_000_000  # of model.toml, and of a label file
@@ -72,7 +73,7 @@ def _described(url: str, pin: str, deadline: Deadline) -> tuple[dict[str, bytes]
         name = "".join(letter for letter in stem if letter.isalnum() or letter in "-_. ")
         return {"model.toml": f'name = "{name}"\n'.encode()}, None, pin
     texts = {"model.toml": _text(_beside(url, "model.toml"), deadline)}
-    table = parse_toml(texts["model.toml"], f"{redact(url)}/model.toml")
+    table = parse(texts["model.toml"], f"{redact(url)}/model.toml")
     file, labels = table.get("file", "model.tflite"), table.get("labels", "")
     for name in (file, labels):
         if os.path.basename(name) != name or "\\" in name or name in ("model.toml", ".", ".."):

@@ -9,7 +9,7 @@ import pytest
 import mlserverless
 from mlserverless import errors
 from mlserverless.config import Settings
-from mlserverless.model import ACTIVATIONS, FIT, RANGES, RESIZE
+from mlserverless.model_toml import ACTIVATIONS, FIT, RANGES, RESIZE
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

@@ -8,7 +8,7 @@ import pytest
 
 from helpers import modelfile
 from helpers.modelfolder import DATA, fails, folder
-from mlserverless import model
+from mlserverless import model, model_toml
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model import load, locate
 
@@ -124,7 +124,7 @@ def test_url_is_no_model_and_its_query_is_not_repeated(where: str) -> None:
 
 
 def test_folder_without_a_model_toml_says_so(tmp_path: Path) -> None:
-    assert fails(str(tmp_path)) == f"The folder '{tmp_path}' has no model.toml. See {model.DOCS}."
+    assert fails(str(tmp_path)) == f"The folder '{tmp_path}' has no model.toml. See {model_toml.DOCS}."
 
 
 def test_name_with_a_path_is_not_looked_up_on_the_shelf() -> None:

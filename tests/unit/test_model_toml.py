@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from helpers.modelfolder import fails, folder
-from mlserverless import model
+from mlserverless import model_toml
 from mlserverless.model import load
 
 
@@ -36,7 +36,7 @@ from mlserverless.model import load
 def test_wrong_key_or_value_names_what_is_accepted(tmp_path: Path, toml: str, said: str) -> None:
     message = fails(folder(tmp_path / "a", toml))
     assert said in message
-    assert f"See {model.DOCS}." in message
+    assert f"See {model_toml.DOCS}." in message
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_wrong_range_names_the_ranges(tmp_path: Path, value: str) -> None:
     assert "accepted are raw, unit, signed, imagenet, caffe or { mean = …, std = … } in pixel values" in said
 
 
-@pytest.mark.parametrize("name", model.RANGES)
+@pytest.mark.parametrize("name", model_toml.RANGES)
 def test_every_named_range_is_taken(tmp_path: Path, name: str) -> None:
     assert load(folder(tmp_path / "a", f'[input]\nrange = "{name}"')).range == name
 
