@@ -16,7 +16,15 @@ import mlserverless
 ROOT = Path(__file__).parents[2]
 CONTENTS = Path(__file__).with_name("wheel-contents.txt")
 SDIST_ROOTS = ("src", "adapters", "models", "examples", "benchmarks", "docs", "tests", "tools", "requirements")
-SDIST_FILES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
+SDIST_FILES = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+    "pyproject.toml",
+)
 # Hatchling adds these to every source distribution.
 ADDED = {"PKG-INFO", ".gitignore"}
 
