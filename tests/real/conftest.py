@@ -1,12 +1,12 @@
 """The four HTTP paths on their real runtimes, each started once, and an origin they fetch from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from mlserverless.local import aws, azure, deploy, gcp, wsgi
+from helpers.runtimes import REASONS, start
 from mlserverless.local.runtime import Runtime
 
 from .origin import MAX_BYTES, Origin
@@ -17,28 +17,6 @@ SETTINGS = {
     "MLSERVERLESS_DOWNLOAD_TIMEOUT": "1",
     "MLSERVERLESS_MAX_BYTES": str(MAX_BYTES),
 }
-REASONS: dict[str, Callable[[], str | None]] = {
-    "aws": aws.available,
-    "aws-rie": aws.available,
-    "azure": azure.available,
-    "gcp": gcp.available,
-    "wsgi": wsgi.available,
-}
-
-
-def start(cloud: str, settings: dict[str, str], *, faulty: bool = False) -> Runtime:
-    """Start the real runtime of ``cloud`` on its deploy folder, or on the faulty one."""
-    if cloud in ("aws", "aws-rie"):
-        folder = FAULTY if faulty else deploy.folder("aws")
-        emulator = cloud == "aws-rie"
-        return aws.start(handler="app.handler", app_dir=folder, emulator=emulator, environment=settings)
-    if cloud == "azure":
-        return azure.start(app_dir=FAULTY if faulty else deploy.folder("azure"), environment=settings)
-    if cloud == "gcp":
-        return gcp.start(app_dir=FAULTY if faulty else None, environment=settings)
-    application = "wsgi:application" if faulty else "mlserverless.adapters.wsgi:application"
-    path = {"PYTHONPATH": str(FAULTY)} if faulty else {}
-    return wsgi.start(application=application, environment={**settings, **path})
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +31,7 @@ def _all(settings: dict[str, str], *, faulty: bool = False) -> Iterator[dict[str
         started: dict[str, Runtime] = {}
         for cloud, available in REASONS.items():
             if available() is None:
-                started[cloud] = start(cloud, settings, faulty=faulty)
+                started[cloud] = start(cloud, settings, folder=FAULTY if faulty else None)
                 stack.callback(started[cloud].close)
         yield started
 

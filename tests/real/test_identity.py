@@ -8,9 +8,9 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from helpers.runtimes import REASONS
 from mlserverless.local.runtime import Runtime
 
-from .conftest import REASONS
 from .origin import PHOTOS, Origin
 
 pytestmark = pytest.mark.real

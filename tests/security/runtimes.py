@@ -14,6 +14,7 @@ from PIL import Image
 
 from helpers import hostile
 from helpers.images import encode
+from helpers.runtimes import REASONS
 from mlserverless.local.runtime import Runtime
 from security import started
 from security.bodies import JSON, bodies, spellings
@@ -138,7 +139,7 @@ def photo() -> Sent:
 
 def measure(scale: Scale) -> list[Figure]:
     """Start the runtimes twice: with loopback allowed for the hostile suite, and as they are by default."""
-    clouds = tuple(name for name in started.REASONS if not (scale.short and name == "aws-rie"))
+    clouds = tuple(name for name in REASONS if not (scale.short and name == "aws-rie"))
     missing = started.missing(clouds)
     found: list[tuple[Sent, Seen]] = []
     good = photo()

@@ -11,19 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from mlserverless.local import aws, azure, deploy, gcp, wsgi
+from helpers.runtimes import REASONS, start
 from mlserverless.local.runtime import Runtime
 
 PARALLEL = 3  # requests at a time that each runtime answers without one waiting for another
 SECONDS = 60  # until a runtime that says nothing counts as one that does not answer
-
-REASONS: dict[str, Callable[[], str | None]] = {
-    "aws": aws.available,
-    "aws-rie": aws.available,
-    "azure": azure.available,
-    "gcp": gcp.available,
-    "wsgi": wsgi.available,
-}
 
 
 class Answer(NamedTuple):
@@ -32,20 +24,6 @@ class Answer(NamedTuple):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-
-
-def start(cloud: str, settings: dict[str, str]) -> Runtime:
-    """Start one runtime on its deploy folder."""
-    if cloud == "aws":
-        app = deploy.folder("aws")
-        return aws.start(handler="app.handler", app_dir=app, sandboxes=PARALLEL, environment=settings)
-    if cloud == "aws-rie":
-        return aws.start(handler="app.handler", app_dir=deploy.folder("aws"), emulator=True, environment=settings)
-    if cloud == "azure":
-        return azure.start(app_dir=deploy.folder("azure"), environment=settings)
-    if cloud == "gcp":
-        return gcp.start(environment=settings)
-    return wsgi.start(environment=settings)
 
 
 def missing(clouds: tuple[str, ...]) -> dict[str, str]:
@@ -59,7 +37,7 @@ def running(clouds: tuple[str, ...], settings: dict[str, str]) -> Iterator[dict[
     """Run ``clouds``, those that can run here, for the ``with`` block; they start at the same time."""
     here = [cloud for cloud in clouds if REASONS[cloud]() is None]
     with ExitStack() as stack, ThreadPoolExecutor(len(here) or 1) as starting:
-        begun = {cloud: starting.submit(start, cloud, settings) for cloud in here}
+        begun = {cloud: starting.submit(start, cloud, settings, sandboxes=PARALLEL) for cloud in here}
         failures = []
         for future in begun.values():
             if error := future.exception():
