@@ -1,7 +1,7 @@
-"""What Google Cloud Functions loads: ``predict`` answers HTTP, ``image_finalized`` takes Cloud Storage events."""
+"""What Google Cloud Functions loads: ``predict`` answers HTTP, ``event`` takes events, ``scheduled`` timers."""
 
-from mlserverless.adapters.gcp import image_finalized, predict, warm_up
+from mlserverless.adapters.gcp import event, image_finalized, predict, scheduled, warm_up
 
-__all__ = ["image_finalized", "predict"]
+__all__ = ["event", "image_finalized", "predict", "scheduled"]
 
 warm_up()  # before the first request: the instance starts with the full CPU

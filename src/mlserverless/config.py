@@ -42,6 +42,8 @@ class Settings(NamedTuple):
     background: str = "white"
     decode: str = "fast"
     max_batch: int = 16
+    sink: str = "log:"
+    schedule_source: str = ""
     log_level: str = "info"
 
     @classmethod
@@ -88,11 +90,28 @@ _READERS: dict[str, readers.Reader] = {
     "background": ("white, black, #rrggbb, or drop to ignore transparency", readers.colour),
     "decode": readers.one_of("fast", "exact"),
     "max_batch": readers.whole(1, 1000),
+    "sink": readers.url("log:", "file:", "s3://", "gs://", "az://", "bigquery://", "sqs://", "queue:"),
+    "schedule_source": readers.url("", "https://", "s3://", "gs://", "az://"),
     "log_level": readers.one_of("debug", "info", "warning", "error"),
 }
 
 # Variables with our prefix that are read elsewhere: by the local runtimes, the adapters and the test run.
-FOREIGN = frozenset(PREFIX + name for name in ("AZURE_PYTHON", "BLOB_PATH", "BLOB_CONNECTION", "GATES"))
+FOREIGN = frozenset(
+    PREFIX + name
+    for name in (
+        *(
+            "AZURE_PYTHON",
+            "GATES",
+            "BLOB_PATH",
+            "BLOB_SOURCE",
+            "BLOB_CONNECTION",
+            "QUEUE_NAME",
+            "QUEUE_CONNECTION",
+        ),
+        *("SERVICE_BUS_QUEUE", "SERVICE_BUS_CONNECTION", "EVENT_HUB_NAME", "EVENT_HUB_CONNECTION", "SCHEDULE"),
+        *("RESULTS_QUEUE", "RESULTS_CONNECTION"),
+    )
+)
 
 
 def vcpus() -> float:

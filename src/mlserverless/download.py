@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def download(url: str, settings: Settings, deadline: Deadline) -> bytes:
-    """Return the bytes at ``url``: http, https, s3, gs or az.
+def download(url: str, settings: Settings, deadline: Deadline, version: str = "", pin: str = "") -> bytes:
+    """Return the bytes at ``url``: http, https, s3, gs or az; of an object the ``version`` that ``pin`` asks for.
 
     At most ``settings.max_bytes`` bytes, within ``settings.download_timeout`` seconds and the ``deadline``. Raises
     InvalidRequest, a SourceError or ImageTooLarge.
@@ -22,7 +22,14 @@ def download(url: str, settings: Settings, deadline: Deadline) -> bytes:
     if url[:5].lower() in ("s3://", "gs://", "az://"):
         from mlserverless import stores
 
-        return stores.read(url, limit, max_bytes=settings.max_bytes, allowed_hosts=settings.allowed_hosts)
+        return stores.read(
+            url,
+            limit,
+            max_bytes=settings.max_bytes,
+            allowed_hosts=settings.allowed_hosts,
+            version=version,
+            pin=pin,
+        )
     from mlserverless.net import client
 
     return client.get(

@@ -16,6 +16,7 @@
     ├── ModelUnavailable         model-unavailable        503
     ├── Overloaded               overloaded               503
     ├── DeadlineExceeded         deadline-exceeded        504
+    ├── SinkError                sink-error               503
     └── InternalError            internal                 500
 
 ``status`` is the HTTP status; ``retryable`` says whether the same request may succeed later, and is decided
@@ -143,6 +144,12 @@ class DeadlineExceeded(MlserverlessError):
     """The time that the platform or the caller granted is over."""
 
     code, status, title, retryable = "deadline-exceeded", 504, "The time is over", True
+
+
+class SinkError(MlserverlessError):
+    """The result could not be recorded where the setting ``sink`` says. The event must be delivered again."""
+
+    code, status, title, retryable = "sink-error", 503, "The result could not be recorded", True
 
 
 class InternalError(MlserverlessError):

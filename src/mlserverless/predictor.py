@@ -104,10 +104,11 @@ class Predictor:
         data = request.image
         if data is None:
             start = perf_counter()
-            data = download(request.url or "", self.settings, deadline.less(self._pace.needed(0, deadline)))
+            limit = deadline.less(self._pace.needed(0, deadline))
+            data = download(request.url or "", self.settings, limit, request.version, request.pin)
             timings.append(("download", perf_counter() - start))
-        if len(data) > (limit := self.settings.max_bytes):
-            raise ImageTooLarge(f"The image has {len(data):,} bytes; at most {limit:,} are accepted.")
+        if len(data) > (most := self.settings.max_bytes):
+            raise ImageTooLarge(f"The image has {len(data):,} bytes; at most {most:,} are accepted.")
         start = perf_counter()
         image = formats.open_image(data, formats=self.settings.formats, max_pixels=self.settings.max_pixels)
         timings.append(("open", perf_counter() - start))

@@ -73,6 +73,20 @@ def text(value: Any) -> str:
     return read
 
 
+def url(*beginnings: str) -> Reader:
+    """Read a text that begins with one of ``beginnings``, the scheme in any case; "" is itself."""
+
+    def read(value: Any) -> str:
+        given = str(value).strip()
+        scheme, colon, rest = given.partition(":")
+        given = scheme.lower() + colon + rest
+        if not (given == "" in beginnings or any(given.startswith(one) for one in beginnings if one)):
+            raise ValueError(value)
+        return given
+
+    return "a URL that begins with " + ", ".join(filter(None, beginnings)), read
+
+
 def path(value: Any) -> str:
     """Return ``value``, a path, as its text; an empty one is none."""
     if not isinstance(value, str | os.PathLike):

@@ -1,8 +1,8 @@
-"""The one seam to every adapter: items in, outcomes out, and nothing acknowledged that was not recorded.
+"""The one seam to every adapter: items in, outcomes out.
 
-Two ports end in the same :func:`answer_each`: a :class:`Trigger` (events) through :func:`serve`, and HTTP through
-:mod:`mlserverless.web`. An adapter decodes and replies; which error is which problem and what is retried is
-decided here.
+Two ports end in the same :func:`answer`: a :class:`Trigger` (events) through :func:`mlserverless.recording.serve`,
+and HTTP through :mod:`mlserverless.web`. An adapter decodes and replies; which error is which problem is decided
+here.
 """
 
 import logging
@@ -15,7 +15,9 @@ from mlserverless.deadline import Deadline
 from mlserverless.errors import InternalError, MethodNotAllowed, MlserverlessError, Overloaded
 from mlserverless.net.url import redact
 from mlserverless.predictor import Predictor
-from mlserverless.sinks import LogSink, trace
+from mlserverless.sinks import Sink, open_sink
+from mlserverless.sinks.log import LogSink, print_line, trace
+from mlserverless.sinks.records import ModelId
 from mlserverless.types import Outcome, Prediction, Problem, Request
 
 log = logging.getLogger("mlserverless")
@@ -31,23 +33,33 @@ class Trigger(Protocol):
     def decode(self, item: Any) -> Request:
         """Return the request that ``item`` makes; raise InvalidRequest for this item alone."""
 
-    def reply(self, outcomes: Sequence[Outcome]) -> Any:
-        """Return the platform's own answer, or raise Redeliver."""
+    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> Any:
+        """Return the platform's own answer, or raise Redeliver: ``failed`` are those that it must keep."""
 
 
 class Redeliver(Exception):
     """Raised to hand an event back to the platform, which delivers it again or dead-letters it."""
 
 
+class Nothing(Exception):
+    """Raised by a trigger's ``decode`` for an item that asks for nothing: it is acknowledged without a record."""
+
+
 class Service:
     """A predictor and what surrounds it in a function: problems for errors, one log, one sink.
 
     ``make`` builds the predictor when the first request needs it, so that a wrong setting is answered as a
-    problem instead of a crash at import.
+    problem instead of a crash at import. The sink is the one that the settings name, or ``sink``; ``write`` takes
+    the log's lines.
     """
 
-    def __init__(self, make: Callable[[], Predictor] = Predictor, sink: LogSink | None = None) -> None:
-        self._make, self.sink = make, sink or LogSink()
+    def __init__(
+        self,
+        make: Callable[[], Predictor] = Predictor,
+        sink: Sink | None = None,
+        write: Callable[[str], None] = print_line,
+    ) -> None:
+        self._make, self._sink, self._write = make, sink, write
         self._making = threading.Lock()
         self._predictor: Predictor | None = None
 
@@ -60,10 +72,33 @@ class Service:
                 log.setLevel(self._predictor.settings.log_level.upper())
             return self._predictor
 
+    @property
+    def sink(self) -> Sink:
+        """The sink, opened once; raises ConfigError while the settings are wrong."""
+        if self._sink is None:
+            settings = self.predictor.settings
+            with self._making:
+                if self._sink is None:
+                    self._sink = open_sink(settings.sink, self._write)
+        return self._sink
+
+    @property
+    def log(self) -> LogSink:
+        """The function's log, for what no other sink is to keep."""
+        return LogSink(self._write)
+
     def predict(self, request: Request, deadline: Deadline) -> Prediction:
         """Answer ``request`` within the settings' time; raise a MlserverlessError."""
         predictor, settings = self.predictor, self.predictor.settings
         return predictor.answer(request, deadline.within(settings.timeout), queue=settings.queue)
+
+    def model(self) -> ModelId:
+        """Return which model answers; an empty one while it cannot be loaded."""
+        try:
+            model = self.predictor.load().model
+        except MlserverlessError:
+            return ModelId()
+        return ModelId(model.name, model.sha256)
 
     def warm_up(self) -> None:
         """Load and run the model before the first request. A failure is logged; requests will tell it, too."""
@@ -73,15 +108,6 @@ class Service:
             log.error("warm-up failed: %s", error)
 
 
-def serve(trigger: Trigger, event: Any, service: Service, deadline: Deadline) -> Any:
-    """Answer every item of ``event``, record every outcome, and return the trigger's reply."""
-    named = [(new_id(), item) for item in trigger.split(event)]
-    outcomes = answer_each(named, trigger.decode, service.predict, deadline)
-    for outcome in outcomes:
-        service.sink.put(outcome)
-    return trigger.reply(outcomes)
-
-
 def answer_each(
     items: Iterable[tuple[str, Any]], decode: Callable[[Any], Request], predict: Answer, deadline: Deadline
 ) -> list[Outcome]:
@@ -89,20 +115,21 @@ def answer_each(
 
     The id is the request's where ``decode`` finds none in the item, or fails.
     """
-    return [_answer(name, item, decode, predict, deadline) for name, item in items]
+    return [answer(name, item, decode, predict, deadline) for name, item in items]
 
 
-def _answer(
-    name: str, item: Any, decode: Callable[[Any], Request], predict: Answer, deadline: Deadline
-) -> Outcome:
+def answer(name: str, item: Any, decode: Callable[[Any], Request], predict: Answer, deadline: Deadline) -> Outcome:
+    """Return the outcome of one ``item``: whatever happens, it gets one, unless ``decode`` says Nothing."""
     request = Request(name)
     try:
         request = decode(item)
         request = request if request.id else request._replace(id=name)
         result: Prediction | Problem = predict(request, deadline)
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever happens, the item gets an outcome
+    except Nothing:
+        raise
+    except Exception as error:  # noqa: BLE001 - the boundary
         result = problem(error, request.id, request.url or "")
-    return Outcome(item, request.id, redact(request.url) if request.url else "", result)
+    return Outcome(item, request.id, redact(request.url) if request.url else "", result, request)
 
 
 def problem(error: Exception, request_id: str, url: str = "") -> Problem:
@@ -119,17 +146,6 @@ def problem(error: Exception, request_id: str, url: str = "") -> Problem:
     if isinstance(error, MethodNotAllowed):
         headers = (("Allow", ", ".join(error.allow)),)
     return Problem(error.status, error.code, error.title, str(error), error.retryable, headers)
-
-
-def acknowledge(outcomes: Sequence[Outcome]) -> None:
-    """Raise Redeliver if any outcome is a problem: the log keeps no work, so the platform must.
-
-    It delivers again what may pass, and dead-letters what does not.
-    """
-    failed = [(outcome.source, outcome.result) for outcome in outcomes if isinstance(outcome.result, Problem)]
-    if failed:
-        told = "; ".join(f"{source or 'an item'}: {result.code}: {result.detail}" for source, result in failed)
-        raise Redeliver(f"{len(failed)} of {len(outcomes)} items failed: {told}")
 
 
 def new_id() -> str:

@@ -4,7 +4,8 @@ Credentials and endpoints are the platform's: the variables that each cloud's ow
 ``GOOGLE_*``, ``AZURE_STORAGE_*``), or the function's role.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from math import ceil
 from string import ascii_letters, digits
@@ -29,14 +30,25 @@ NAME = frozenset(ascii_letters + digits + "-._$")  # what the names of buckets a
 FORMS = {"s3": "s3://bucket/key", "gs": "gs://bucket/object", "az": "az://container/blob"}
 
 
-def read(url: str, deadline: Deadline, *, max_bytes: int, allowed_hosts: tuple[str, ...] = ()) -> bytes:
+def read(
+    url: str,
+    deadline: Deadline,
+    *,
+    max_bytes: int,
+    allowed_hosts: tuple[str, ...] = (),
+    version: str = "",
+    pin: str = "",
+) -> bytes:
     """Return the object at ``url``, of at most ``max_bytes`` bytes.
 
-    ``allowed_hosts``, where given, must name the bucket as ``s3://bucket``. Raises InvalidRequest, SourceBlocked,
-    SourceNotFound, SourceTimeout, SourceError or ImageTooLarge; ConfigError where obstore is not installed.
+    ``allowed_hosts``, where given, must name the bucket as ``s3://bucket``. ``pin`` says what ``version`` is, a
+    ``"version"`` (S3's version id, Cloud Storage's generation) or an ``"etag"``, and nothing else is read then.
+    Raises InvalidRequest, SourceBlocked, SourceNotFound, SourceTimeout, SourceError or ImageTooLarge; ConfigError
+    where obstore is not installed.
     """
     body = bytearray()
-    stream(url, deadline, body.extend, max_bytes=max_bytes, allowed_hosts=allowed_hosts)
+    options = {"version": version} if pin == "version" else {"if_match": f'"{version}"'} if pin == "etag" else {}
+    stream(url, deadline, body.extend, max_bytes=max_bytes, allowed_hosts=allowed_hosts, options=options)
     return bytes(body)
 
 
@@ -48,46 +60,93 @@ def stream(
     max_bytes: int,
     allowed_hosts: tuple[str, ...] = (),
     what: str = "image",
+    options: dict[str, str] | None = None,
 ) -> None:
     """Hand the object at ``url`` to ``take``, piece by piece; ``what`` is its noun. Otherwise as :func:`read`."""
-    scheme, _, rest = url.partition("://")
-    scheme = scheme.lower()
-    bucket, _, key = rest.partition("/")
-    if not key.strip("/") or not bucket or set(bucket) - NAME:  # another parser would read another bucket
-        raise InvalidRequest(f"The url {redact(url)!r} is not of the form {FORMS[scheme]}.")
+    bucket, key = place(url)
     # The whole name, not a pattern of hosts: *.example.com must not admit s3://mine.example.com, anyone's bucket.
-    if allowed_hosts and f"{scheme}://{bucket}" not in allowed_hosts:
-        raise SourceBlocked(f"{scheme}://{bucket} is not among the places this function reads from.")
+    if allowed_hosts and bucket not in allowed_hosts:
+        raise SourceBlocked(f"{bucket} is not among the places this function reads from.")
     deadline.check("the object was asked for")
-    try:
-        from obstore import exceptions
-    except ImportError as error:
-        raise ConfigError(f'{scheme}:// URLs need obstore: pip install "mlserverless[stores]".') from error
-    name = redact(f"{scheme}://{bucket}/{key}")
-    # obstore's own texts tell the whole request, with what signs it, so none of them is passed on: "from None".
-    try:
-        found = _store(f"{scheme}://{bucket}", max(1, ceil(min(deadline.remaining(), 3600)))).get(key)
+    with _told(url, deadline, "deliver"):
+        found = _store(bucket, _seconds(deadline)).get(key, options=options or None)
         size = found.meta["size"]
         if size > max_bytes:
             raise ImageTooLarge(f"The {what} has {size:,} bytes; at most {max_bytes:,} are accepted.")
         for chunk in found.stream(min_chunk_size=CHUNK):
             take(bytes(chunk))
+
+
+def create(url: str, data: bytes, deadline: Deadline) -> None:
+    """Write ``data`` to a new object at ``url``; one that is there stays as it is. Raises as :func:`read`."""
+    bucket, key = place(url)
+    with _told(url, deadline, "keep") as exceptions:
+        try:
+            # One request, never parts, whose completion would not be create-only.
+            _store(bucket, _seconds(deadline)).put(key, data, mode="create", use_multipart=False)
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileExistsError):
+            return
+
+
+def exists(url: str, deadline: Deadline) -> bool:
+    """Return whether there is an object at ``url``. Raises as :func:`read`."""
+    bucket, key = place(url)
+    try:
+        with _told(url, deadline, "tell of"):
+            _store(bucket, _seconds(deadline)).head(key)
+    except SourceNotFound:
+        return False
+    return True
+
+
+def place(url: str) -> tuple[str, str]:
+    """Return the bucket as ``s3://bucket``, and the key; raise InvalidRequest for another form."""
+    scheme, _, rest = url.partition("://")
+    scheme = scheme.lower()
+    bucket, _, key = rest.partition("/")
+    if not key.strip("/") or not bucket or set(bucket) - NAME:  # another parser would read another bucket
+        raise InvalidRequest(f"The url {redact(url)!r} is not of the form {FORMS[scheme]}.")
+    return f"{scheme}://{bucket}", key
+
+
+def _seconds(deadline: Deadline) -> int:
+    return max(1, ceil(min(deadline.remaining(), 3600)))
+
+
+@contextmanager
+def _told(url: str, deadline: Deadline, verb: str) -> Iterator[Any]:
+    """Turn whatever obstore raises into one of our errors; yield its exceptions."""
+    bucket, key = place(url)
+    try:
+        from obstore import exceptions
+    except ImportError as error:
+        scheme = bucket.partition(":")[0]
+        raise ConfigError(f'{scheme}:// URLs need obstore: pip install "mlserverless[stores]".') from error
+    name = redact(f"{bucket}/{key}")
+    # obstore's own texts tell the whole request, with what signs it, so none of them is passed on: "from None".
+    try:
+        yield exceptions
+    except exceptions.PreconditionError:
+        raise SourceNotFound(
+            f"The object {name} has been overwritten since: that is an event of its own."
+        ) from None
     except (FileNotFoundError, exceptions.NotFoundError):
         raise SourceNotFound(f"There is no object {name}.") from None
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-        raise SourceError(f"This function may not read {name}.", retryable=False) from None
+        does = "read" if verb == "deliver" else "write"
+        raise SourceError(f"This function may not {does} {name}.", retryable=False) from None
     except exceptions.BaseError as error:
         # obstore has one class for all of these; its text ends in a dump of the cause
         if "kind: Timeout" in str(error) or deadline.remaining() <= 0:
-            raise SourceTimeout(f"The store did not deliver {name} in time.") from None
+            raise SourceTimeout(f"The store did not {verb} {name} in time.") from None
         status = str(error).partition("status code: ")[2][:3]
         said = f"it answered {status}" if status else type(error).__name__
         lasting = type(error).__name__ in LASTING or (status[:1] == "4" and status not in PASSING)
-        raise SourceError(f"The store could not deliver {name} ({said}).", retryable=not lasting) from None
+        raise SourceError(f"The store could not {verb} {name} ({said}).", retryable=not lasting) from None
     except TimeoutError:
-        raise SourceTimeout(f"The store did not deliver {name} in time.") from None
+        raise SourceTimeout(f"The store did not {verb} {name} in time.") from None
     except OSError as error:
-        raise SourceError(f"The store could not deliver {name} ({type(error).__name__}).") from None
+        raise SourceError(f"The store could not {verb} {name} ({type(error).__name__}).") from None
     except ValueError:  # obstore takes no key with an empty segment, "." or ".."
         raise InvalidRequest(f"The url {redact(url)!r} names no object: its key cannot be asked for.") from None
 

@@ -19,13 +19,17 @@ class Options(NamedTuple):
 class Request(NamedTuple):
     """One image to classify: at ``url``, or the encoded ``image`` bytes, of which ``url`` is then only the name.
 
-    An empty ``id`` is filled in by the seam.
+    An empty ``id`` is filled in by the seam. ``version`` says which state of the source is meant: an object's
+    version, generation or ETag, or the id of the message that asked for it. ``pin`` says how a store is asked for
+    just that state: by ``"version"``, by ``"etag"``, or, where it is empty, not at all.
     """
 
     id: str = ""
     url: str | None = None
     image: bytes | None = None
     options: Options = Options()
+    version: str = ""
+    pin: str = ""
 
 
 class Score(NamedTuple):
@@ -84,12 +88,16 @@ class Problem(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How one item ended. ``item`` is the trigger's own record of it, so that it can be acknowledged."""
+    """How one item ended. ``item`` is the trigger's own record of it, so that it can be acknowledged.
+
+    ``source`` is fit to be shown; the URL in ``request`` may carry a signature, and is not.
+    """
 
     item: Any
     request_id: str
     source: str
     result: Prediction | Problem
+    request: Request = Request()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the wire form of the prediction, or of the problem under this item's request id."""

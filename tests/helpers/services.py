@@ -1,12 +1,13 @@
 """Services around predictors that answer what a test says, without a model."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.serving import Service
-from mlserverless.sinks import LogSink
+from mlserverless.sinks import LogSink, Sink
 from mlserverless.types import Prediction, Request, Score
 
 PREDICTION = Prediction(
@@ -29,6 +30,13 @@ class FakePredictor:
         self._answer, self.settings = answer, Settings.load({}, **settings)
         self.requests: list[Request] = []
         self.left: list[float] = []
+        self.warmed = 0
+
+    def load(self, deadline: Deadline | None = None) -> Any:
+        return SimpleNamespace(model=SimpleNamespace(name=PREDICTION.model, sha256=PREDICTION.sha256))
+
+    def warm_up(self) -> None:
+        self.warmed += 1
 
     def answer(self, request: Request, deadline: Deadline, *, queue: float) -> Prediction:
         self.queue = queue
@@ -43,11 +51,11 @@ class FakePredictor:
 class FakeService(Service):
     """A service around a :class:`FakePredictor`; ``lines`` is what its sink was given."""
 
-    def __init__(self, answer: Any = PREDICTION, **settings: Any) -> None:
+    def __init__(self, answer: Any = PREDICTION, sink: Sink | None = None, **settings: Any) -> None:
         self.fake = FakePredictor(answer, **settings)
         self.lines: list[str] = []
         make: Callable[[], Any] = lambda: self.fake  # noqa: E731
-        super().__init__(make, LogSink(self.lines.append))
+        super().__init__(make, sink or LogSink(self.lines.append), self.lines.append)
 
     @property
     def requests(self) -> list[Request]:

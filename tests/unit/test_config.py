@@ -21,6 +21,8 @@ DOCUMENTED = {
     "background": "white",
     "decode": "fast",
     "max_batch": 16,
+    "sink": "log:",
+    "schedule_source": "",
 }
 
 
@@ -101,6 +103,10 @@ def test_every_setting_has_a_reader_and_takes_its_own_default() -> None:
         ("MODEL_TIMEOUT", "0", "a number from 0.001 to 3600 seconds"),
         ("QUEUE", "-1", "a whole number from 0 to 10,000"),
         ("TIMEOUT", "never", "a number from 0.001 to 3600 seconds"),
+        ("SINK", "", "a URL that begins with log:, file:, s3://, gs://, az://, bigquery://, sqs://, queue:"),
+        ("SINK", "stdout", "a URL that begins with log:, file:, s3://"),
+        ("SCHEDULE_SOURCE", "list.txt", "a URL that begins with https://, s3://, gs://, az://"),
+        ("SCHEDULE_SOURCE", "http://h", "a URL that begins with https://, s3://, gs://, az://"),
     ],
 )
 def test_bad_value_names_variable_value_and_what_is_accepted(

@@ -50,7 +50,10 @@ def test_store_url_goes_to_its_store_with_the_limits(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(stores, "read", read)
     settings = Settings(max_bytes=7, allowed_hosts=("s3://b",), download_timeout=3)
     assert download(url, settings, Deadline(60)) == b"object"
-    assert given == {"url": url, "max_bytes": 7, "allowed_hosts": ("s3://b",), "seconds": 3}
+    limits = {"url": url, "max_bytes": 7, "allowed_hosts": ("s3://b",), "seconds": 3}
+    assert given == {**limits, "version": "", "pin": ""}
+    download(url, settings, Deadline(60), "0x8D", "etag")
+    assert given == {**limits, "version": "0x8D", "pin": "etag"}
 
 
 def test_every_limit_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ EXPECTED = {
     "ModelUnavailable": ("model-unavailable", 503, "MlserverlessError", False),
     "Overloaded": ("overloaded", 503, "MlserverlessError", True),
     "DeadlineExceeded": ("deadline-exceeded", 504, "MlserverlessError", True),
+    "SinkError": ("sink-error", 503, "MlserverlessError", True),
     "InternalError": ("internal", 500, "MlserverlessError", True),
 }
 

@@ -90,7 +90,8 @@ VALUES = dict.fromkeys(
 )
 STORE = {
     **dict.fromkeys(("AlreadyExistsError", "BaseError", "GenericError", "JoinError"), LATER),
-    **dict.fromkeys(("NotModifiedError", "PreconditionError"), LATER),
+    "NotModifiedError": LATER,
+    "PreconditionError": MISSING,  # another object is there by now, which has an event of its own
     **dict.fromkeys(("InvalidPathError", "NotSupportedError", "UnknownConfigurationKeyError"), NEVER),
     "NotFoundError": MISSING,
     **dict.fromkeys(("PermissionDeniedError", "UnauthenticatedError"), NEVER),
@@ -288,7 +289,7 @@ class Found:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def get(self, key: str) -> "Found":
+    def get(self, key: str, *, options: Any) -> "Found":
         return self
 
     def stream(self, **_: Any) -> Any:
@@ -298,7 +299,13 @@ class Found:
 class Missing(Found):
     """An object that cannot be asked for."""
 
-    def get(self, key: str) -> Found:
+    def get(self, key: str, *, options: Any = None) -> Found:
+        raise self.error
+
+    def head(self, key: str) -> Any:
+        raise self.error
+
+    def put(self, key: str, data: bytes, **_: Any) -> Any:
         raise self.error
 
 
@@ -311,6 +318,38 @@ def test_store(name: str, store: type[Found], monkeypatch: pytest.MonkeyPatch) -
         stores.read("s3://bucket/key", Deadline(5), max_bytes=1000)
     assert (caught.value.code, caught.value.retryable) == (STORE.get(name) or OS[name])
     assert "secret" not in str(caught.value)
+
+
+def told(name: str, monkeypatch: pytest.MonkeyPatch, do: Callable[[str, Deadline], object]) -> tuple[str, bool]:
+    """Return the code of what ``do`` raises where the store raises ``name``, and whether it may pass."""
+    kind = store_exceptions().get(name) or getattr(builtins, name)
+    monkeypatch.setattr(stores, "_store", lambda *_: Missing(make(kind)))
+    with pytest.raises(SourceError) as caught:
+        do("s3://bucket/key", Deadline(5))
+    assert "secret" not in str(caught.value)
+    return caught.value.code, caught.value.retryable
+
+
+THERE = {"AlreadyExistsError", "PreconditionError", "FileExistsError"}
+STORE_OR_OS = [*STORE, "OSError", "TimeoutError", "ConnectionResetError", "FileExistsError"]
+
+
+@pytest.mark.parametrize("name", [name for name in STORE_OR_OS if name not in THERE])
+def test_store_that_does_not_write(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = told(name, monkeypatch, lambda url, deadline: stores.create(url, b"{}", deadline))
+    assert code == (STORE.get(name) or OS[name])
+
+
+@pytest.mark.parametrize("name", sorted(THERE))
+def test_store_that_has_such_an_object_leaves_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = store_exceptions().get(name) or getattr(builtins, name)
+    monkeypatch.setattr(stores, "_store", lambda *_: Missing(make(kind)))
+    stores.create("s3://bucket/key", b"{}", Deadline(5))
+
+
+@pytest.mark.parametrize("name", [name for name in STORE_OR_OS if STORE.get(name) != MISSING])
+def test_store_that_does_not_tell_what_it_has(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(name, monkeypatch, stores.exists) == (STORE.get(name) or OS[name])
 
 
 # --- Pillow ---

@@ -224,7 +224,7 @@ def test_download_leaves_time_for_the_model(mine: Path, monkeypatch: pytest.Monk
     fake_engine(monkeypatch, lambda _: time.sleep(0.4) or b"abc")  # type: ignore[func-returns-value]
     ready, left = Predictor(mine), []
 
-    def download(_url: str, _settings: Any, deadline: Deadline) -> bytes:
+    def download(_url: str, _settings: Any, deadline: Deadline, _version: str, _pin: str) -> bytes:
         left.append(deadline.remaining())
         return PNG
 
@@ -233,6 +233,21 @@ def test_download_leaves_time_for_the_model(mine: Path, monkeypatch: pytest.Monk
         ready.answer(Request(url="https://h.example/"), Deadline(5))
     assert 4.9 < left[0] <= 5
     assert left[1] < 4.65
+
+
+def test_just_the_version_that_was_meant_is_downloaded(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def download(url: str, _settings: Any, _deadline: Deadline, *pinned: str) -> bytes:
+        asked.append((url, *pinned))
+        return PNG
+
+    monkeypatch.setattr(predictor, "download", download)
+    fake_engine(monkeypatch, lambda _: b"abc")
+    ready = Predictor(mine)
+    ready.answer(Request(url="s3://b/k", version="3", pin="version"), Deadline(5))
+    ready.answer(Request(url="s3://b/k", version="a message's id"), Deadline(5))
+    assert asked == [("s3://b/k", "3", "version"), ("s3://b/k", "a message's id", "")]
 
 
 def test_model_that_would_not_end_in_time_is_not_begun(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

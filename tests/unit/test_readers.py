@@ -127,7 +127,28 @@ def test_text_is_stripped_and_not_empty() -> None:
         readers.text("   ")
 
 
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("log:", "log:"),
+        (" S3://Bucket/Key ", "s3://Bucket/Key"),
+        ("FILE:///a:b", "file:///a:b"),
+        ("file:", "file:"),
+        ("", ""),
+    ],
+)
+def test_url_reads_the_scheme_in_any_case_and_the_rest_as_it_is(given: str, value: str) -> None:
+    assert readers.url("", "log:", "file:", "s3://")[1](given) == value
+
+
+@pytest.mark.parametrize("given", ["", "log", "s3:bucket", "ftp://h/", "/tmp", None, 3, ["log:"], b"log:"])
+def test_url_refuses(given: Any) -> None:
+    with pytest.raises(WRONG):
+        readers.url("log:", "s3://")[1](given)
+
+
 def test_each_reader_says_what_it_accepts() -> None:
+    assert readers.url("", "log:", "s3://")[0] == "a URL that begins with log:, s3://"
     assert readers.whole(1, 1000)[0] == "a whole number from 1 to 1,000"
     assert readers.number(0.001, 900, " seconds")[0] == "a number from 0.001 to 900 seconds"
     assert readers.one_of("a", "b")[0] == "one of a, b"

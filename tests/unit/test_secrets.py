@@ -10,7 +10,7 @@ from helpers.services import FakeService
 from helpers.web import JSON, ask
 from mlserverless.adapters.aws import make_handler
 from mlserverless.errors import InternalError, InvalidRequest, MlserverlessError
-from mlserverless.sinks import trace
+from mlserverless.sinks.log import trace
 
 SECRET = "c4n4ry"
 SIGNED = f"https://x.example/y.jpg?X-Amz-Date=1&X-Amz-Signature={SECRET}"

@@ -27,6 +27,7 @@ ALL = {
     errors.ModelUnavailable: ("model-unavailable", 503, "The model cannot be used", False),
     errors.Overloaded: ("overloaded", 503, "The function is busy", True),
     errors.DeadlineExceeded: ("deadline-exceeded", 504, "The time is over", True),
+    errors.SinkError: ("sink-error", 503, "The result could not be recorded", True),
     errors.InternalError: ("internal", 500, "The function failed", True),
 }
 

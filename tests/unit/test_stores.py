@@ -107,6 +107,68 @@ def test_error_has_no_words_of_the_store_in_it(origin: Origin) -> None:
     assert "status code" not in told
 
 
+def test_an_etag_is_asked_for_as_it_is_written(origin: Origin) -> None:
+    assert stores.read("s3://bucket/a.png", Deadline(5), max_bytes=99, version="0x8D", pin="etag") == BODY
+    assert 'if-match: "0x8d"' in origin.requests[0].lower()
+
+
+def test_a_version_is_asked_for_in_the_query(origin: Origin) -> None:
+    origin.replies["/bucket/a.png?versionId=3%2Fa"] = origin.replies["/bucket/a.png"]
+    assert stores.read("s3://bucket/a.png", Deadline(5), max_bytes=99, version="3/a", pin="version") == BODY
+
+
+def test_a_version_that_is_no_stores_own_is_not_asked_for(origin: Origin) -> None:
+    """It may be the id of a message."""
+    assert stores.read("s3://bucket/a.png", Deadline(5), max_bytes=99, version="m-1") == BODY
+    assert origin.paths == ["/bucket/a.png"]
+    assert "if-match" not in origin.requests[0].lower()
+
+
+def test_what_has_been_overwritten_is_not_found_for_good(origin: Origin) -> None:
+    origin.replies["/bucket/key"] = response(b"<Error/>", "412 Precondition Failed")
+    with pytest.raises(SourceNotFound, match=r"^The object s3://bucket/key has been overwritten since: ") as caught:
+        stores.read("s3://bucket/key", Deadline(5), max_bytes=99, version="0x8D", pin="etag")
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("pin", ["etag", "version"])
+@pytest.mark.parametrize("version", ["a\nb", "a\r\nX: y", "\x00", "\x7f", "\ud800"])
+def test_a_version_that_fits_no_header_is_an_invalid_request(origin: Origin, pin: str, version: str) -> None:
+    """Anybody may have written the message; obstore panics over it, past every ``except Exception``."""
+    with pytest.raises(InvalidRequest):
+        stores.read("s3://bucket/a.png", Deadline(5), max_bytes=99, version=version, pin=pin)
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("status", ["412 Precondition Failed", "409 Conflict"])
+def test_an_object_that_is_there_is_left(origin: Origin, status: str) -> None:
+    origin.replies["/bucket/key"] = response(b"<Error/>", status)
+    stores.create("s3://bucket/key", b"{}", Deadline(5))
+    assert "if-none-match: *" in origin.requests[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("403 Forbidden", "This function may not write s3://bucket/key."),
+        ("400 Bad Request", "The store could not keep s3://bucket/key (it answered 400)."),
+        ("503 Slow Down", "The store could not keep s3://bucket/key (it answered 503)."),
+    ],
+)
+def test_an_object_that_cannot_be_written_is_an_error(origin: Origin, status: str, told: str) -> None:
+    origin.replies["/bucket/key"] = response(b"<Error/>", status)
+    with pytest.raises(SourceError) as caught:
+        stores.create("s3://bucket/key", b"{}", Deadline(5))
+    assert str(caught.value) == told
+    assert caught.value.retryable is status.startswith("5")
+
+
+def test_what_may_not_be_asked_for_is_not_said_to_be_missing(origin: Origin) -> None:
+    origin.replies["/bucket/key"] = response(b"", "403 Forbidden")
+    with pytest.raises(SourceError, match=r"^This function may not \w+ s3://bucket/key\.$"):
+        stores.exists("s3://bucket/key", Deadline(5))
+
+
 def test_object_comes_in_pieces(origin: Origin) -> None:
     body, pieces = bytes(range(256)) * 16_384, list[bytes]()
     origin.replies["/bucket/key"] = response(body, Last_Modified="Mon, 23 Nov 2026 11:00:00 GMT", ETag='"e"')
@@ -208,7 +270,8 @@ def test_every_scheme_has_its_store(monkeypatch: pytest.MonkeyPatch, scheme: str
     asked: list[tuple[str, int]] = []
 
     class Store:
-        def get(self, key: str) -> Any:
+        def get(self, key: str, *, options: Any) -> Any:
+            assert options is None
             raise FileNotFoundError(key)
 
     monkeypatch.setattr(stores, "_store", lambda place, seconds: asked.append((place, seconds)) or Store())

@@ -3,13 +3,15 @@
 import http.client
 import importlib.util
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 
 from helpers.s3 import use_s3_at
 from mlserverless import stores
 from mlserverless.deadline import Deadline
-from mlserverless.errors import SourceNotFound
+from mlserverless.errors import SourceError, SourceNotFound
 
 pytest.importorskip("obstore", reason="obstore, which reads the stores, is not installed")
 BODY = b"\x89PNG..."
@@ -33,6 +35,40 @@ def moto() -> Iterator[str]:
     yield f"http://{host}:{port}"
     server.stop()
     stores._store.cache_clear()
+
+
+@pytest.fixture
+def s3(moto: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a client of a bucket "kept", whose objects have versions."""
+    use_s3_at(monkeypatch, moto)
+    client = pytest.importorskip("boto3").client("s3")
+    client.create_bucket(Bucket="kept")
+    client.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    return client
+
+
+def test_an_object_is_created_once(s3: Any) -> None:
+    assert not stores.exists("s3://kept/new/1.json", Deadline(5))
+    stores.create("s3://kept/new/1.json", b"first", Deadline(5))
+    stores.create("s3://kept/new/1.json", b"second", Deadline(5))
+    assert s3.get_object(Bucket="kept", Key="new/1.json")["Body"].read() == b"first"
+    assert stores.exists("s3://kept/new/1.json", Deadline(5))
+
+
+def test_the_version_that_an_event_names_is_read_though_there_is_a_newer(s3: Any) -> None:
+    old = s3.put_object(Bucket="kept", Key="a.png", Body=b"old")
+    s3.put_object(Bucket="kept", Key="a.png", Body=b"new")
+    read = partial(stores.read, "s3://kept/a.png", Deadline(5), max_bytes=10)
+    assert read(version=old["VersionId"], pin="version") == b"old"
+    assert read(version=old["VersionId"]) == b"new", "without a pin it is only a name"
+    with pytest.raises(SourceNotFound, match="has been overwritten since"):
+        read(version=old["ETag"].strip('"'), pin="etag")
+
+
+def test_a_bucket_that_is_not_there_has_no_object_and_takes_none(s3: Any) -> None:
+    assert not stores.exists("s3://no-such-bucket/1.json", Deadline(5))
+    with pytest.raises(SourceError):
+        stores.create("s3://no-such-bucket/1.json", b"", Deadline(5))
 
 
 @pytest.mark.parametrize(("key", "body"), [("a/b c.png", BODY), ("q?x%41", b"odd")])

@@ -29,8 +29,12 @@ def test_records_are_frozen(record: Any, field: str) -> None:
         setattr(record, field, 1)
 
 
-def test_request_by_default_has_no_options_no_url_and_no_image() -> None:
-    assert Request("7") == ("7", None, None, (None, None, None, None))
+def test_request_by_default_has_no_options_no_url_no_image_and_no_version() -> None:
+    assert Request("7") == ("7", None, None, (None, None, None, None), "", "")
+
+
+def test_outcome_by_default_is_of_an_empty_request() -> None:
+    assert Outcome("item", "1", "s", PROBLEM).request == Request()
 
 
 def test_prediction_on_the_wire_is_these_bytes() -> None:

@@ -1,23 +1,18 @@
-"""Google Cloud (Run) functions: HTTP, and Cloud Storage through Eventarc (CloudEvents).
+"""Google Cloud (Run) functions: HTTP, every event that Google sends, timers.
 
-``predict`` and ``image_finalized`` are the entry points that a deployment's ``main.py`` names.
+``predict``, ``event`` and ``scheduled`` are the entry points that a deployment's ``main.py`` names. All take plain
+HTTP: the framework's own conversion of events refuses a Pub/Sub push that has only attributes, which is then
+delivered for ever.
 """
-
-from collections.abc import Sequence
-from typing import Any
 
 import flask
 import functions_framework
-from cloudevents.http import CloudEvent
 
 from mlserverless.deadline import cloud_run
-from mlserverless.errors import InvalidRequest
-from mlserverless.serving import Service, acknowledge, serve
-from mlserverless.types import Outcome, Request
+from mlserverless.events.web import HttpEvents
+from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
-
-FINALIZED = "google.cloud.storage.object.v1.finalized"
 
 
 class CloudHttp(HttpBinding[flask.Request, flask.Response]):
@@ -43,47 +38,45 @@ class CloudHttp(HttpBinding[flask.Request, flask.Response]):
         return flask.Response(response.body, response.status, list(response.headers))
 
 
-class StorageFinalized:
-    """Cloud Storage's ``object.v1.finalized``: one event an object."""
+class CloudEvents:
+    """An event function, whatever form the event comes in."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self._binding, self._events = CloudHttp(service), HttpEvents(service)
 
-    def __call__(self, event: CloudEvent) -> None:
-        """Answer the event; an exception is a non-2xx answer, which Eventarc retries where retries are on."""
-        serve(self, event, self._service, cloud_run())
+    def __call__(self, request: flask.Request) -> flask.Response:
+        """Answer the event; a status that is no 2xx makes Google deliver it again, where retries are on."""
+        deadline = cloud_run()
+        return self._binding.write(self._events(self._binding.read(request), deadline))
 
-    def split(self, event: CloudEvent) -> Sequence[CloudEvent]:
-        """Return the event itself, its only item."""
-        return [event]
-
-    def decode(self, item: CloudEvent) -> Request:
-        """Return a request for the object; raise InvalidRequest for another kind of event."""
-        if item["type"] != FINALIZED:
-            raise InvalidRequest(f"The event's type is {item['type']!r}; handled is {FINALIZED}.")
-        data: Any = item.data
-        if not isinstance(data, dict) or not data.get("bucket") or not data.get("name"):
-            raise InvalidRequest("The Cloud Storage event names no bucket and object.")
-        return Request(item["id"], url=f"gs://{data['bucket']}/{data['name']}")
-
-    def reply(self, outcomes: Sequence[Outcome]) -> None:
-        """Acknowledge by returning."""
-        acknowledge(outcomes)
+    def tick(self, request: flask.Request) -> flask.Response:
+        """Do what a Cloud Scheduler job asks for, over HTTP or through a Pub/Sub topic."""
+        deadline = cloud_run()
+        return self._binding.write(self._events.tick(self._binding.read(request), deadline))
 
 
 service = Service()
 warm_up = service.warm_up
-_http, _storage = CloudHttp(service), StorageFinalized(service)
+_http, _events = CloudHttp(service), CloudEvents(service)
 
 
-# Google refuses callable instances as entry points, so both are plain functions.
+# Google refuses callable instances as entry points, so all are plain functions.
 @functions_framework.http
 def predict(request: flask.Request) -> flask.Response:
     """Answer HTTP: the wire contract's routes."""
     return _http(request)
 
 
-@functions_framework.cloud_event
-def image_finalized(event: CloudEvent) -> None:
-    """Classify an object that was written to a bucket."""
-    _storage(event)
+@functions_framework.http
+def event(request: flask.Request) -> flask.Response:
+    """Classify what an event names: Cloud Storage, Pub/Sub, Eventarc, any CloudEvents source."""
+    return _events(request)
+
+
+@functions_framework.http
+def scheduled(request: flask.Request) -> flask.Response:
+    """Keep the function warm, or classify a list."""
+    return _events.tick(request)
+
+
+image_finalized = event  # what the entry for Cloud Storage alone was called

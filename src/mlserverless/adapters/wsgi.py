@@ -1,6 +1,8 @@
 """Any WSGI server: gunicorn in a container, Cloud Run, Container Apps, Knative.
 
-``application`` is the WSGI callable (PEP 3333): ``gunicorn mlserverless.adapters.wsgi:application``.
+``application`` is the WSGI callable (PEP 3333): ``gunicorn mlserverless.adapters.wsgi:application``. CloudEvents
+are taken at any path, Pub/Sub pushes and Event Grid's own schema at ``/events``, a scheduler's calls at
+``/schedule``.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,10 +11,13 @@ from typing import Any
 
 from mlserverless.deadline import cloud_run
 from mlserverless.errors import MlserverlessError
+from mlserverless.events.cloudevent import is_one
+from mlserverless.events.web import HttpEvents
 from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
+EVENTS, SCHEDULE = "/events", "/schedule"
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Reply = tuple[str, list[tuple[str, str]], list[bytes]]  # status line, headers, body
@@ -22,12 +27,19 @@ class Wsgi(HttpBinding[Environ, Reply]):
     """A WSGI application around the web app."""
 
     def __init__(self, service: Service) -> None:
-        self._service, self._app = service, WebApp(service)
+        self._service, self._app, self._events = service, WebApp(service), HttpEvents(service)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         deadline = cloud_run()  # before the body is read, which takes of it
-        status, headers, body = self.write(self._app(self.read(environ), deadline=deadline))
+        request = self.read(environ)
+        if request.path == SCHEDULE and request.method == "POST":
+            response = self._events.tick(request, deadline)
+        elif is_one(request) or (request.path == EVENTS and request.method == "POST"):
+            response = self._events(request, deadline)
+        else:
+            response = self._app(request, deadline=deadline)
+        status, headers, body = self.write(response)
         start_response(status, headers)
         return body
 
@@ -53,7 +65,8 @@ class Wsgi(HttpBinding[Environ, Reply]):
 
     def write(self, response: HttpResponse) -> Reply:
         """Return the answer's status line, headers and body."""
-        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
+        length = [("Content-Length", str(len(response.body)))] if response.status != HTTPStatus.NO_CONTENT else []
+        headers = [*response.headers, *length]
         return f"{response.status} {HTTPStatus(response.status).phrase}", headers, [response.body]
 
 

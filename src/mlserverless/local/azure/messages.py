@@ -1,24 +1,67 @@
-"""What the Functions host and its Python worker say to each other: plain records from and to HTTP, pure.
+"""What the Functions host and its Python worker say to each other: plain values and HTTP, pure.
 
 Requests are returned as nested dictionaries with the field names of Microsoft's protobuf messages, so nothing
 here needs protobuf; answers are read from the messages by attribute.
 """
 
+import base64
 import json
-import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from mlserverless.web.http import HttpRequest, HttpResponse
 
-Typed: TypeAlias = dict[str, Any]  # the fields of one TypedData: exactly one of string, bytes, json, http
+Typed: TypeAlias = dict[str, Any]  # the fields of one TypedData: exactly one, such as string, bytes, json or http
 
 _PATH_SAFE = "/!$&'()*+,;=:@-._~"  # what ASP.NET leaves unescaped in a path
-_EMULATORS = {"localhost", "host.docker.internal", "azurite"}
 _SAME_SITE = {1: "lax", 2: "strict", 3: "none"}
+
+
+def typed(value: Any) -> Typed:
+    """Return ``value`` as the host types it: text, bytes, a list of texts or of whole numbers; all else is JSON.
+
+    A datetime is JSON too, in ISO 8601, wherever it stands. Raises TypeError for what JSON does not know.
+    """
+    if isinstance(value, str):
+        return {"string": value}
+    if isinstance(value, bytes):
+        return {"bytes": value}
+    if isinstance(value, list) and value:
+        # type() and not isinstance(): True is no number here. One null, and the host's arrays lose their places.
+        kinds = {type(item) for item in value}
+        if kinds == {str}:
+            return {"collection_string": {"string": value}}
+        if kinds == {bytes}:
+            return {"collection_bytes": {"bytes": value}}
+        if kinds == {int}:
+            return {"collection_sint64": {"sint64": value}}
+    return {"json": json.dumps(value, default=_iso)}
+
+
+def plain(value: Any) -> Any:
+    """Return what ``value``, a TypedData message, holds, as a value for JSON.
+
+    Bytes become text where they are UTF-8 and ``{"base64": "..."}`` where they are not; nothing becomes None.
+    Raises ValueError for a kind of data that the worker gives to no output binding.
+    """
+    kind = value.WhichOneof("data")
+    if kind == "json":
+        return json.loads(value.json)
+    if kind == "bytes":
+        try:
+            return value.bytes.decode()
+        except UnicodeDecodeError:
+            return {"base64": base64.b64encode(value.bytes).decode()}
+    if kind == "collection_string":
+        return list(value.collection_string.string)
+    if kind in {"string", "int", "double"}:
+        return getattr(value, kind)
+    if kind is None:
+        return None
+    raise ValueError(f"an output binding was given {kind!r} data")
 
 
 def http_data(request: HttpRequest, parameters: Mapping[str, str]) -> Typed:
@@ -61,53 +104,10 @@ def http_response(value: Any) -> HttpResponse:
     return HttpResponse(int(answer.status_code), (*headers, *cookies), answer.body.bytes)
 
 
-def blob_data(uri: str, data: bytes, content_type: str, now: datetime) -> tuple[Typed, dict[str, Typed]]:
-    """Return a blob trigger's data and trigger metadata, for the blob at ``uri`` changed at ``now``.
-
-    ``uri`` is the blob's address, ``https://account.blob.core.windows.net/container/name`` or an emulator's
-    ``http://127.0.0.1:10000/account/container/name``. Raises ValueError where it names no blob.
-    """
-    parts = urlsplit(uri)
-    path = unquote(parts.path).removeprefix("/")
-    host = parts.hostname or ""
-    if host in _EMULATORS or host.replace(".", "").isdigit():
-        path = path.partition("/")[2]
-    container, _, blob = path.partition("/")
-    if parts.scheme not in {"http", "https"} or not host or not container or not blob:
-        raise ValueError(f"{uri!r} is no blob's address; https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME is")
-    # No ETag: in which form the host serialises it is not known well enough to let a function rely on it.
-    properties = {"ContentLength": len(data), "ContentType": content_type, "LastModified": now.isoformat()}
-    metadata: dict[str, Typed] = {
-        "BlobTrigger": {"string": f"{container}/{blob}"},
-        "Uri": {"json": json.dumps(uri)},
-        "Properties": {"json": json.dumps(properties)},
-        "Metadata": {"json": "{}"},
-    }
-    return {"bytes": data}, metadata
-
-
-def admin_data(trigger: str, text: str, now: datetime) -> tuple[Typed, dict[str, Typed]]:
-    """Return the data and trigger metadata for ``text``, the ``input`` of ``POST /admin/functions/{name}``.
-
-    ``trigger`` is the binding's type. A timer's input does not matter; an Event Grid trigger's is its event
-    as JSON; a queue message is at its first delivery; any other trigger receives the text alone.
-    """
-    if trigger == "timerTrigger":
-        status = {"Last": now.isoformat(), "Next": now.isoformat(), "LastUpdated": now.isoformat()}
-        return {"json": json.dumps({"Schedule": {}, "ScheduleStatus": status, "IsPastDue": False})}, {}
-    if trigger == "eventGridTrigger":
-        return {"json": text}, {}
-    if trigger == "queueTrigger":
-        metadata: dict[str, Typed] = {
-            "Id": {"string": str(uuid.uuid4())},
-            "PopReceipt": {"string": "local"},
-            "DequeueCount": {"json": "1"},
-            "InsertionTime": {"json": json.dumps(now.isoformat())},
-            "ExpirationTime": {"json": json.dumps((now + timedelta(days=7)).isoformat())},
-            "NextVisibleTime": {"json": json.dumps((now + timedelta(minutes=10)).isoformat())},
-        }
-        return {"string": text}, metadata
-    return {"string": text}, {}
+def _iso(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is no value for JSON")
 
 
 def _cookie(cookie: Any) -> str:

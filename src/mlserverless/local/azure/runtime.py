@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from mlserverless.local.azure.messages import Typed
+from mlserverless.local.azure.messages import Typed, plain
 
 _PACKAGE = "_azure_functions_protos"
 
@@ -28,6 +28,13 @@ class Function(NamedTuple):
     name: str
     id: str
     trigger: dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What a function returned, a TypedData message, and what it wrote to its output bindings, by name."""
+
+    returned: Any
+    outputs: dict[str, Any]
 
 
 class FunctionFailed(Exception):
@@ -54,8 +61,8 @@ class AzureRuntime:
         threading.Thread(target=self._run, name="azure-worker", daemon=True).start()
         self.functions = self._load(app_dir)
 
-    def invoke(self, function: Function, data: Typed, metadata: Mapping[str, Typed], traceparent: str) -> Any:
-        """Run ``function`` on trigger ``data`` and return its answer, a TypedData message.
+    def invoke(self, function: Function, data: Typed, metadata: Mapping[str, Typed], traceparent: str) -> Answer:
+        """Run ``function`` on trigger ``data`` and return its answer.
 
         Raises FunctionFailed where the function raised.
         """
@@ -69,9 +76,7 @@ class AzureRuntime:
         )
         if answer.result.status != self._protos.StatusResult.Success:
             raise FunctionFailed(answer.result.exception.message, answer.result.exception.stack_trace)
-        for output in answer.output_data:
-            print(f"{function.name}: output {output.name!r} goes nowhere on this machine", file=sys.stderr)
-        return answer.return_value
+        return Answer(answer.return_value, {item.name: plain(item.data) for item in answer.output_data})
 
     def close(self) -> None:
         """Let the running functions end, then stop."""

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from mlserverless.local.azure.python import VARIABLE, interpreter
+from mlserverless.local.azure.settings import host_settings, local_settings
 from mlserverless.local.parts import Part, fetch
 from mlserverless.local.runtime import child_environment
 from mlserverless.web.http import HttpResponse
@@ -34,15 +35,34 @@ class AzureServer:
         self._process, self._host, self._port = process, host, port
         self.url = f"http://{host}:{port}"
 
-    def invoke_blob(self, name: str, data: bytes, uri: str) -> HttpResponse:
+    def invoke(self, name: str, input: Any, metadata: Mapping[str, Any] | None = None) -> HttpResponse:
+        """Run function ``name`` on ``input``, a text or any value for JSON; not for HTTP and blob triggers.
+
+        A list is a batch where the trigger's cardinality is many. ``metadata`` adds to the trigger metadata and
+        replaces it; :mod:`mlserverless.local.azure.worker` says what each trigger makes of both. Returns 202
+        when the function returned, with what it wrote to its output bindings, ``{"outputs": {name: value}}``,
+        if there is any; 500 with the exception's text when it raised; 400 or 404, saying why, where it cannot
+        be run.
+        """
+        body = json.dumps({"input": input, "metadata": dict(metadata or {})}).encode()
+        return self._post(name, body, {"Content-Type": "application/json"})
+
+    def invoke_blob(
+        self, name: str, data: bytes, uri: str, properties: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
         """Run function ``name``, a blob trigger, on the blob ``data`` that is said to lie at ``uri``.
 
-        Returns 202 when the function returned, 500 with the exception's text when it raised.
+        ``properties`` adds to the blob's properties, ``{"ETag": "0x8D"}``. Returns as :meth:`invoke` does.
         """
+        headers = {"X-Blob-Uri": uri, "Content-Type": "application/octet-stream"}
+        if properties:
+            headers["X-Blob-Properties"] = json.dumps(dict(properties))
+        return self._post(name, data, headers)
+
+    def _post(self, name: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         connection = http.client.HTTPConnection(self._host, self._port)
         try:
-            headers = {"X-Blob-Uri": uri, "Content-Type": "application/octet-stream"}
-            connection.request("POST", f"/admin/functions/{name}", data, headers)
+            connection.request("POST", f"/admin/functions/{name}", body, headers)
             answer = connection.getresponse()
             return HttpResponse(answer.status, tuple(answer.getheaders()), answer.read())
         finally:
@@ -90,7 +110,7 @@ def start(
     app_dir = app_dir.resolve()
     if not app_dir.is_dir():
         raise RuntimeError(f"{app_dir} is no folder; the folder of a function app is wanted")
-    settings = _host_settings(app_dir, chosen.version) | _local_settings(app_dir) | dict(environment or {})
+    settings = host_settings(app_dir, chosen.version) | local_settings(app_dir) | dict(environment or {})
     variables = child_environment(settings)
     # CONTAINER_NAME tells the worker that it is on a consumption plan; the other is no setting of the app's.
     for name in ("CONTAINER_NAME", VARIABLE):
@@ -129,26 +149,3 @@ def _await_port(process: subprocess.Popen[bytes], app_dir: Path) -> int:
     if "error" in said:
         raise RuntimeError(f"the function app in {app_dir} cannot be served: {said['error']}")
     return int(said["port"])
-
-
-def _host_settings(app_dir: Path, version: tuple[int, ...]) -> dict[str, str]:
-    return {
-        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
-        "AzureWebJobsScriptRoot": str(app_dir),
-        "FUNCTIONS_EXTENSION_VERSION": "~4",
-        "FUNCTIONS_WORKER_RUNTIME": "python",
-        "FUNCTIONS_WORKER_RUNTIME_VERSION": f"{version[0]}.{version[1]}",
-    }
-
-
-def _local_settings(app_dir: Path) -> dict[str, str]:
-    path = app_dir / "local.settings.json"
-    if not path.is_file():
-        return {}
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8-sig"))
-        if settings.get("IsEncrypted"):
-            raise RuntimeError(f"{path} is encrypted: run `func settings decrypt` in its folder")
-        return {name: str(value) for name, value in settings.get("Values", {}).items()}
-    except (ValueError, AttributeError) as error:
-        raise RuntimeError(f"{path} is not the JSON object that func accepts: {error}") from error

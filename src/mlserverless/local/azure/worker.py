@@ -10,11 +10,22 @@ function raised: so the Functions host answers. Auth levels are listed and, as u
 enforced.
 
 ``POST /admin/functions/NAME`` runs a function with any other trigger, as the host has it: a JSON body
-``{"input": "..."}`` is the trigger's input. For a blob trigger the body is the blob itself, under any other
-Content-Type, and the header ``X-Blob-Uri`` its address. The host answers 202 and runs the function later;
-here the call waits: 202 when the function returned, 500 with the exception's text when it raised, 400 for a
-request that cannot be one. The trigger's path pattern is not looked at, further input bindings are not
-filled, and output bindings go nowhere.
+``{"input": "..."}`` is the trigger's input, a text or any value for JSON. A list is a batch for Service Bus and
+Event Hubs with cardinality many (all else is a batch of one), an object is merged into a timer's record, and
+the input of Event Grid is an event in either schema. For a blob trigger the body is the blob itself, under any
+other Content-Type, and the header ``X-Blob-Uri`` its address.
+
+What follows is ours and not the host's. Beside ``input`` the body may have ``"metadata"``, an object whose
+entries replace and add to the trigger metadata (null takes one away): ``{"Id": "7", "DequeueCount": "3"}`` for
+a queue message, ``{"Next": "2030-01-01T00:00:00Z"}`` for a timer; in a batch a list has an entry for each
+message, ``{"SequenceNumber": [7, 8]}``. The header ``X-Blob-Properties``, a JSON object, does so for a blob's
+properties. The host answers 202 and runs the function later; here the call waits: 202 when the function
+returned, 500 with the exception's text when it raised, 400 for a request that cannot be one. What the function
+wrote to its output bindings, which the host would send on, is the body of the 202, where there is any:
+``{"outputs": {"NAME": VALUE}}``, and what it returned stands there as ``$return``.
+
+The trigger's path pattern is not looked at, further input bindings are not filled, and retry policies do not
+apply. What an HTTP function writes to output bindings goes nowhere.
 """
 
 import argparse
@@ -27,8 +38,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from mlserverless.local.azure import messages, routes
-from mlserverless.local.azure.runtime import AzureRuntime, Function, FunctionFailed
+from mlserverless.local.azure import messages, routes, triggers
+from mlserverless.local.azure.runtime import AzureRuntime, FunctionFailed
 from mlserverless.local.front import Front
 from mlserverless.web.http import HttpRequest, HttpResponse
 
@@ -72,7 +83,9 @@ class App:
         except FunctionFailed as error:
             print(f"{function.name} raised:\n{error.stack}", file=sys.stderr)
             return HttpResponse(500, (), b"")
-        return messages.http_response(answer)
+        if answer.outputs:
+            print(f"{function.name}: output {', '.join(answer.outputs)} goes nowhere here", file=sys.stderr)
+        return messages.http_response(answer.returned)
 
     def close(self) -> None:
         """Let the running functions end, then stop."""
@@ -84,35 +97,21 @@ class App:
         if function is None or request.method != "POST":
             return _text(404, f"there is no function {name!r} to POST to; there are {', '.join(self._functions)}")
         try:
-            data, metadata = _trigger_data(function, request)
+            data, metadata = triggers.trigger_data(function.name, function.trigger, request, datetime.now(UTC))
         except ValueError as error:
             return _text(400, str(error))
         try:
-            self._runtime.invoke(function, data, metadata, request.headers.get("traceparent", ""))
+            answer = self._runtime.invoke(function, data, metadata, request.headers.get("traceparent", ""))
         except FunctionFailed as error:
             print(f"{function.name} raised:\n{error.stack}", file=sys.stderr)
             return _text(500, str(error))
-        return HttpResponse(202, (), b"")
-
-
-def _trigger_data(function: Function, request: HttpRequest) -> tuple[messages.Typed, dict[str, messages.Typed]]:
-    trigger = str(function.trigger["type"])
-    content_type = request.headers.get("content-type", "application/octet-stream")
-    now = datetime.now(UTC)
-    if trigger == "httpTrigger":
-        raise ValueError(f"{function.name} has an HTTP trigger: ask its own route")
-    if trigger == "blobTrigger":
-        if content_type.startswith("application/json") or "x-blob-uri" not in request.headers:
-            raise ValueError(
-                f"{function.name} has a blob trigger: POST the blob's bytes, with its address in X-Blob-Uri"
-                " and a Content-Type other than application/json"
-            )
-        return messages.blob_data(request.headers["x-blob-uri"], request.body, content_type, now)
-    try:
-        given = json.loads(request.body).get("input", "")
-    except (ValueError, AttributeError):
-        raise ValueError('the body must be a JSON object: {"input": "..."}') from None
-    return messages.admin_data(trigger, given if isinstance(given, str) else json.dumps(given), now)
+        outputs = answer.outputs
+        if (returned := messages.plain(answer.returned)) is not None:
+            outputs["$return"] = returned
+        if not outputs:
+            return HttpResponse(202, (), b"")
+        headers = (("Content-Type", "application/json"),)
+        return HttpResponse(202, headers, json.dumps({"outputs": outputs}).encode())
 
 
 def _text(status: int, text: str) -> HttpResponse:

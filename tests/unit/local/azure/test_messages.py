@@ -1,13 +1,12 @@
 """What the Functions host and its Python worker say to each other: the pure part."""
 
-import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mlserverless.local.azure.messages import admin_data, blob_data, http_data, http_response
+from mlserverless.local.azure.messages import http_data, http_response, plain, typed
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -102,48 +101,46 @@ def test_string_and_missing_answers_are_as_the_hosts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "name"),
+    ("value", "fields"),
     [
-        ("https://acc.blob.core.windows.net/images/a/b%20c.jpg", "images/a/b c.jpg"),
-        ("https://acc.blob.core.windows.net/images/a.jpg?sv=1", "images/a.jpg"),
-        ("http://127.0.0.1:10000/devstoreaccount1/images/a.jpg", "images/a.jpg"),
-        ("http://localhost:10000/devstoreaccount1/images/a.jpg", "images/a.jpg"),
+        ("text", {"string": "text"}),
+        (b"\xff", {"bytes": b"\xff"}),
+        (["a", ""], {"collection_string": {"string": ["a", ""]}}),
+        ([b"\xff"], {"collection_bytes": {"bytes": [b"\xff"]}}),
+        ([1, 2], {"collection_sint64": {"sint64": [1, 2]}}),
+        ([1, None], {"json": "[1, null]"}),
+        ([True], {"json": "[true]"}),
+        ([], {"json": "[]"}),
+        (7, {"json": "7"}),
+        (NOW, {"json": '"2030-01-02T03:04:05+00:00"'}),
+        ({"at": [NOW]}, {"json": '{"at": ["2030-01-02T03:04:05+00:00"]}'}),
     ],
 )
-def test_blob_is_named_by_its_address(uri: str, name: str) -> None:
-    data, metadata = blob_data(uri, b"\xff\xd8", "image/jpeg", NOW)
-    assert data == {"bytes": b"\xff\xd8"}
-    assert metadata["BlobTrigger"] == {"string": name}
-    assert json.loads(metadata["Uri"]["json"]) == uri
-    assert json.loads(metadata["Properties"]["json"]) == {
-        "ContentLength": 2,
-        "ContentType": "image/jpeg",
-        "LastModified": "2030-01-02T03:04:05+00:00",
-    }
+def test_values_are_typed_as_the_host_types_them(value: object, fields: dict[str, Any]) -> None:
+    assert typed(value) == fields
+
+
+def test_what_json_does_not_know_has_no_type() -> None:
+    with pytest.raises(TypeError, match="set is no value for JSON"):
+        typed({1})
 
 
 @pytest.mark.parametrize(
-    "uri",
+    ("data", "value"),
     [
-        "",
-        "images/a.jpg",
-        "https://acc.blob.core.windows.net/images",
-        "http://127.0.0.1:10000/acc/images",
-        "s3://b/k/x",
+        (Typed(string="é"), "é"),
+        (Typed(json='["a", {"b": 1}]'), ["a", {"b": 1}]),
+        (Typed(bytes="é".encode()), "é"),
+        (Typed(bytes=b"\xff"), {"base64": "/w=="}),
+        (Typed(collection_string=SimpleNamespace(string=("a", "b"))), ["a", "b"]),
+        (Typed(int=3), 3),
+        (Typed(), None),
     ],
 )
-def test_address_without_a_blob_is_refused(uri: str) -> None:
-    with pytest.raises(ValueError, match="is no blob's address"):
-        blob_data(uri, b"", "image/png", NOW)
+def test_outputs_become_plain_values(data: Typed, value: object) -> None:
+    assert plain(data) == value
 
 
-def test_admin_input_becomes_each_triggers_own_data() -> None:
-    data, metadata = admin_data("queueTrigger", "hello", NOW)
-    assert data == {"string": "hello"}
-    assert metadata["DequeueCount"] == {"json": "1"}
-    assert json.loads(metadata["InsertionTime"]["json"]) < json.loads(metadata["NextVisibleTime"]["json"])
-    assert admin_data("eventGridTrigger", '{"id": "1"}', NOW) == ({"json": '{"id": "1"}'}, {})
-    timer, nothing = admin_data("timerTrigger", "", NOW)
-    assert json.loads(timer["json"])["IsPastDue"] is False
-    assert nothing == {}
-    assert admin_data("serviceBusTrigger", "x", NOW) == ({"string": "x"}, {})
+def test_output_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="'http' data"):
+        plain(Typed(http=SimpleNamespace()))

@@ -1,0 +1,51 @@
+"""AWS Lambda: HTTP by four ways in, storage, queues, streams, buses, timers, direct invokes.
+
+``handler`` is what the function's configuration names. It takes the first of ``TRIGGERS`` that accepts the event;
+who needs another one makes a handler of their own: ``handler = make_handler(service, (Mine, *TRIGGERS))``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlserverless.adapters.aws.batches import KinesisBatch, SqsBatch
+from mlserverless.adapters.aws.events import (
+    DirectInvoke,
+    EventBridgeEvent,
+    S3Notification,
+    ScheduledEvent,
+    SnsNotification,
+    WarmUp,
+)
+from mlserverless.adapters.aws.http import HttpApi, LoadBalancer, RestApi
+from mlserverless.adapters.aws.trigger import Event, LambdaTrigger
+from mlserverless.deadline import granted
+from mlserverless.errors import InvalidRequest
+from mlserverless.serving import Service
+
+TRIGGERS: tuple[type[LambdaTrigger], ...] = (
+    *(HttpApi, RestApi, LoadBalancer),
+    *(S3Notification, SqsBatch, SnsNotification, KinesisBatch),
+    *(ScheduledEvent, EventBridgeEvent, WarmUp, DirectInvoke),
+)
+
+
+def make_handler(
+    service: Service, triggers: Sequence[type[LambdaTrigger]] = TRIGGERS
+) -> Callable[[Event, Any], Any]:
+    """Return a Lambda handler that answers with ``service`` through the first of ``triggers`` that accepts."""
+    made = [trigger(service) for trigger in triggers]
+
+    def handler(event: Event, context: Any) -> Any:
+        deadline = granted(context.get_remaining_time_in_millis() / 1000)
+        for trigger in made:
+            if isinstance(event, dict) and trigger.accepts(event):
+                return trigger.handle(event, context.aws_request_id, deadline)
+        names = ", ".join(trigger.__name__ for trigger in triggers)
+        raise InvalidRequest(f"The event is of no kind that is handled here: {names}.")
+
+    return handler
+
+
+service = Service()
+handler = make_handler(service)
+warm_up = service.warm_up

@@ -1,0 +1,141 @@
+"""Events that Lambda delivers one by one: notifications, the event bus, timers, pings, direct invokes.
+
+If one fails the invocation does: Lambda tries it twice more, then sends it to the function's dead-letter queue.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlserverless.adapters.aws.trigger import Event, source_of
+from mlserverless.deadline import Deadline
+from mlserverless.errors import InternalError, MlserverlessError
+from mlserverless.events import Part, decode, message, parts
+from mlserverless.events.schedule import Schedule, Tick
+from mlserverless.recording import hand_back, serve
+from mlserverless.serving import Service, answer_each, problem
+from mlserverless.types import Outcome, Request
+from mlserverless.web import body
+
+TIMERS = ("aws.events", "aws.scheduler")
+MARKS = ("warmer", "warmup", "#warmup")
+PINGS = ("serverless-plugin-warmup", "serverless-plugin-warmup-v2")
+
+
+class _Notification:
+    """An event whose parts are all in one message."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def handle(self, event: Event, request_id: str, deadline: Deadline) -> Any:
+        """Answer every part; an exception is a failed invocation."""
+        return serve(self, (request_id, event), self._service, deadline)
+
+    def split(self, event: tuple[str, Event]) -> Sequence[Part]:
+        """Return the event's parts; a removal and S3's test event have none."""
+        return parts(event[0], message.read(event[1], event[0]))
+
+    decode: Callable[[Part], Request] = staticmethod(decode)
+
+    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> Event:
+        """Return what was predicted, for a person who invokes the function by hand."""
+        hand_back(outcomes, failed)
+        return {"results": [outcome.to_dict() for outcome in outcomes]}
+
+
+class S3Notification(_Notification):
+    """S3 event notification: a record an object, keys form-encoded. S3's test event has no records."""
+
+    @staticmethod
+    def accepts(event: Event) -> bool:
+        """Return whether ``event`` is S3's own: a notification, or the test sent when one is set up."""
+        return event.get("Event") == "s3:TestEvent" or source_of(event) == "aws:s3"
+
+    def split(self, event: tuple[str, Event]) -> Sequence[Part]:
+        """Return the records that tell of a new object."""
+        if event[1].get("Event") == "s3:TestEvent":
+            return []
+        return super().split(event)
+
+
+class SnsNotification(_Notification):
+    """An SNS topic's message: an S3 notification in it, or a request."""
+
+    @staticmethod
+    def accepts(event: Event) -> bool:
+        """Return whether ``event`` is SNS's."""
+        return source_of(event) == "aws:sns"
+
+
+class EventBridgeEvent(_Notification):
+    """EventBridge: S3's "Object Created" (its keys are not encoded), or a custom event with a request in it."""
+
+    @staticmethod
+    def accepts(event: Event) -> bool:
+        """Return whether ``event`` comes over the event bus."""
+        return "detail-type" in event and "source" in event
+
+
+class ScheduledEvent:
+    """A timer: an EventBridge rule with a schedule, or EventBridge Scheduler without an input of its own."""
+
+    def __init__(self, service: Service) -> None:
+        self._schedule = Schedule(service)
+
+    @staticmethod
+    def accepts(event: Event) -> bool:
+        """Return whether ``event`` is a timer's."""
+        return event.get("detail-type") == "Scheduled Event" and event.get("source") in TIMERS
+
+    def handle(self, event: Event, request_id: str, deadline: Deadline) -> Any:
+        """Warm up, or classify the list that the setting ``schedule_source`` names."""
+        return self._schedule(Tick(str(event.get("id") or request_id), str(event.get("time", ""))), deadline)
+
+
+class WarmUp:
+    """The pings of serverless-plugin-warmup, lambda-warmer and their like. Nothing is classified."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @staticmethod
+    def accepts(event: Event) -> bool:
+        """Return whether ``event`` only keeps the function warm."""
+        return event.get("source") in PINGS or any(event.get(name) is True for name in MARKS)
+
+    def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:  # noqa: ARG002 - a ping says nothing
+        """Load the model and run it once."""
+        self._service.warm_up()
+        return {"warm": True}
+
+
+class DirectInvoke:
+    """``aws lambda invoke`` and the SDKs: ``{"url": …}`` or ``{"urls": […]}``, options beside it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @staticmethod
+    def accepts(event: Event) -> bool:
+        """Return whether ``event`` is a bare prediction request."""
+        return "url" in event or "urls" in event
+
+    def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:
+        """Return the prediction. A single one that fails is raised, so that the caller sees FunctionError.
+
+        Lambda logs and answers what is raised: our own errors without their causes, nothing of any other.
+        """
+        try:
+            return self._answer(event, request_id, deadline)
+        except MlserverlessError as error:
+            raise error from None
+        except Exception as error:  # noqa: BLE001 - the boundary: its text is for nobody, its trace for the log
+            raise InternalError(problem(error, request_id).detail) from None
+
+    def _answer(self, event: Event, request_id: str, deadline: Deadline) -> Event:
+        asked = body.asked(event, request_id, self._service.predictor.settings.max_batch)
+        if not asked.batch:
+            request = asked.decode(asked.items[0][1])._replace(id=request_id)
+            return self._service.predict(request, deadline).to_dict()
+        outcomes = answer_each(asked.items, asked.decode, self._service.predict, deadline)
+        return {"results": [outcome.to_dict() for outcome in outcomes]}

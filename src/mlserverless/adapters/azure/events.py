@@ -1,0 +1,152 @@
+"""Azure's other triggers: Blob Storage, queues, Event Grid, Event Hubs, timers.
+
+An exception hands the event back. What comes of it is the platform's: a queue's message and a blob are tried five
+times and then go to ``NAME-poison``, a Service Bus message goes to its dead-letter queue after its most
+deliveries, Event Grid tries for a day.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import azure.functions as func
+
+from mlserverless.adapters.azure.limits import LIMIT_S
+from mlserverless.deadline import granted
+from mlserverless.events import Part, cloudevent, decode, message, parts
+from mlserverless.events.objects import blob_place
+from mlserverless.events.schedule import Schedule, Tick
+from mlserverless.recording import hand_back, lasting, serve
+from mlserverless.serving import Service
+from mlserverless.sinks import Sink
+from mlserverless.types import Outcome, Request
+
+
+class Blob(NamedTuple):
+    """A blob that Azure delivered: its bytes, its address, the invocation's id, its ETag or when it changed."""
+
+    data: bytes
+    uri: str
+    invocation_id: str
+    version: str = ""
+
+
+class BlobCreated:
+    """A blob trigger, polled or by Event Grid, which brings the blob's bytes with it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def __call__(self, blob: Blob, sink: Sink | None = None) -> None:
+        """Answer the blob."""
+        serve(self, blob, self._service, granted(LIMIT_S), sink=sink)
+
+    def split(self, event: Blob) -> Sequence[Blob]:
+        """Return the blob itself, the only item."""
+        return [event]
+
+    def decode(self, item: Blob) -> Request:
+        """Return a request for the blob's bytes, under its address."""
+        return Request(item.invocation_id, url=blob_place(item.uri), image=item.data, version=item.version)
+
+    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
+        """Acknowledge by returning."""
+        hand_back(outcomes, failed)
+
+
+class _Messages:
+    """Events that bring a message each."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def _serve(self, event: Any, sink: Sink | None) -> None:
+        serve(self, event, self._service, granted(LIMIT_S), sink=sink)
+
+    def split(self, event: Any) -> Sequence[Part]:
+        raise NotImplementedError
+
+    decode: Callable[[Part], Request] = staticmethod(decode)
+
+    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
+        """Acknowledge by returning."""
+        hand_back(outcomes, failed)
+
+
+class QueueMessage(_Messages):
+    """A Queue Storage message: ``{"url": …}``, a URL, or an Event Grid event that was sent to the queue."""
+
+    def __call__(self, queued: func.QueueMessage, sink: Sink | None = None) -> None:
+        """Answer the message."""
+        self._serve(queued, sink)
+
+    def split(self, event: func.QueueMessage) -> Sequence[Part]:
+        """Return what the message asks for."""
+        name = event.id or ""
+        return parts(name, message.read(event.get_body(), name))
+
+
+class ServiceBusMessage(_Messages):
+    """A message of a Service Bus queue or topic."""
+
+    def __call__(self, received: func.ServiceBusMessage, sink: Sink | None = None) -> None:
+        """Answer the message."""
+        self._serve(received, sink)
+
+    def split(self, event: func.ServiceBusMessage) -> Sequence[Part]:
+        """Return what the message asks for; without an id of its own it goes by its sequence number."""
+        number = event.sequence_number
+        name = event.message_id or ("" if number is None else str(number))
+        return parts(name, message.read(event.get_body(), name))
+
+
+class EventGridEvent(_Messages):
+    """An Event Grid event in either schema: ``Microsoft.Storage.BlobCreated``, or one whose data is a request."""
+
+    def __call__(self, event: func.EventGridEvent, sink: Sink | None = None) -> None:
+        """Answer the event."""
+        self._serve(event, sink)
+
+    def split(self, event: Any) -> Sequence[Part]:
+        """Return what the event asks for; azure-functions hands CloudEvents over as another class."""
+        if hasattr(event, "specversion"):
+            told = {name: getattr(event, name) for name in cloudevent.NAMES}
+            return parts(event.id, cloudevent.read(told, event.get_json()))
+        return parts(event.id, message.grid({"eventType": event.event_type, "data": event.get_json()}, event.id))
+
+
+class EventHubBatch(_Messages):
+    """A batch of an event hub's partition.
+
+    Event Hubs have no dead-letter queue, and an exception blocks the partition until the retries are used up. So
+    only what may pass is handed back; what never will is recorded, in the log at least, and passed over.
+    """
+
+    def __call__(self, events: Sequence[func.EventHubEvent], sink: Sink | None = None) -> None:
+        """Answer the batch."""
+        self._serve(events, sink)
+
+    def split(self, event: Sequence[func.EventHubEvent]) -> Sequence[Part]:
+        """Return what each event of the batch asks for; it goes by its partition's offset and sequence number."""
+        found: list[Part] = []
+        for one in event:
+            name = f"{one.partition_key or ''}/{one.offset or ''}/{one.sequence_number}"
+            found += parts(name, message.read(one.get_body(), name))
+        return found
+
+    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
+        """Hand the batch back where anything in it may pass yet."""
+        hand_back(outcomes, [outcome for outcome in failed if not lasting(outcome.result)])
+
+
+class Timer:
+    """A timer trigger."""
+
+    def __init__(self, service: Service) -> None:
+        self._schedule = Schedule(service)
+
+    def __call__(self, timer: func.TimerRequest, invocation_id: str) -> None:
+        """Warm up, or classify the list that the setting ``schedule_source`` names."""
+        status = getattr(timer, "schedule_status", None) or {}
+        due = status.get("Next") or datetime.now(UTC).isoformat(timespec="minutes")
+        self._schedule(Tick(invocation_id, str(due)), granted(LIMIT_S))

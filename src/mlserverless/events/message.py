@@ -1,0 +1,149 @@
+"""One message, whatever carried it -> what it asks for.
+
+Known are: a URL alone; ``{"url": …}`` or ``{"urls": […]}`` with options; S3 notifications; SNS envelopes;
+EventBridge events; Event Grid events; Cloud Storage objects; CloudEvents in JSON; Pub/Sub messages; lists of all
+these; and each of them inside an envelope.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlserverless.errors import InvalidRequest, MlserverlessError
+from mlserverless.events import Found, objects
+from mlserverless.net.url import STORES, WEB
+from mlserverless.web import body
+
+DEEPEST = 5  # envelopes in envelopes: S3 in SNS in SQS is three
+MOST_URLS = 1000  # of one message; what the deadline does not leave time for is delivered again
+EXAMPLE = body.EXAMPLE
+GRID_SYSTEM = "Microsoft.EventGrid."
+
+
+def read(payload: Any, name: str, depth: int = 0) -> list[Found]:
+    """Return what the message ``payload`` asks for: nothing, one request, or several; it never raises.
+
+    ``payload`` is text, bytes or parsed JSON; ``name`` is the message's id. It is the request's id, and its
+    version where the message names no object that has one.
+    """
+    if depth > DEEPEST:
+        return [InvalidRequest(f"The message has more than {DEEPEST} envelopes, one in the other.")]
+    if isinstance(payload, bytes | str):
+        text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else payload
+        if text.strip().partition("://")[0].lower() in WEB + STORES and len(text.split()) == 1:
+            return ask({"url": text.strip()}, name)
+        try:
+            payload = json.loads(text)
+        except (ValueError, RecursionError):
+            return [InvalidRequest(f"The message is neither a URL nor JSON; expected is {EXAMPLE}.")]
+    if isinstance(payload, list):
+        lists = [read(one, f"{name}/{at}", depth + 1) for at, one in enumerate(payload[:MOST_URLS])]
+        return [found for inner in lists for found in inner]
+    if isinstance(payload, str) and depth < DEEPEST:
+        return read(payload, name, depth + 1)
+    if not isinstance(payload, dict):
+        return [InvalidRequest(f"The message is {type(payload).__name__} in JSON; expected is {EXAMPLE}.")]
+    return _object(payload, name, depth)
+
+
+def ask(given: Mapping[str, Any], name: str) -> list[Found]:
+    """Return the requests of ``{"url": …}`` or ``{"urls": […]}`` with options, as HTTP reads them."""
+    try:
+        asked = body.asked(dict(given), name, MOST_URLS)
+    except MlserverlessError as error:
+        return [error if isinstance(error, InvalidRequest) else InvalidRequest(str(error))]
+    found: list[Found] = []
+    for own, url in asked.items:
+        try:
+            found.append(asked.decode(url)._replace(id=own, version=name))
+        except InvalidRequest as error:
+            found.append(error)
+    return found
+
+
+def _object(given: dict[str, Any], name: str, depth: int) -> list[Found]:
+    if "Records" in given:
+        return _records(given["Records"], name, depth)
+    if given.get("Event") == "s3:TestEvent":
+        return []
+    if "TopicArn" in given and "Message" in given:
+        return sns(given, name, depth)
+    if "specversion" in given:
+        from mlserverless.events import cloudevent
+
+        return cloudevent.read(given, given.get("data", given.get("data_base64")), depth)
+    if "detail-type" in given and "detail" in given:
+        return _eventbridge(given, name, depth)
+    if "eventType" in given and "data" in given:
+        return grid(given, name, depth)
+    if given.get("kind") == "storage#object":
+        return objects.cloud_storage(given, name)
+    if isinstance(given.get("message"), dict) and ("subscription" in given or "messageId" in given["message"]):
+        return pubsub(given["message"], name, depth)
+    return ask(given, name)
+
+
+def _records(records: Any, name: str, depth: int) -> list[Found]:
+    if not isinstance(records, list):
+        return []
+    found: list[Found] = []
+    for at, record in enumerate(records):
+        own = f"{name}/{at}" if len(records) > 1 else name
+        source = (record.get("eventSource") or record.get("EventSource")) if isinstance(record, dict) else None
+        if source == "aws:sns":
+            found += sns(record.get("Sns"), own, depth)
+        elif source == "aws:s3":
+            found += objects.s3_record(record, own)
+        else:
+            found.append(InvalidRequest("The record is neither of S3 nor of SNS."))
+    return found
+
+
+def sns(given: Any, name: str, depth: int = 0) -> list[Found]:
+    """Return what the message in an SNS envelope asks for."""
+    if not isinstance(given, dict) or not isinstance(given.get("Message"), str):
+        return [InvalidRequest("The SNS envelope holds no Message.")]
+    own = given.get("MessageId")
+    return read(given["Message"], own if isinstance(own, str) and own else name, depth + 1)
+
+
+def _eventbridge(event: dict[str, Any], name: str, depth: int) -> list[Found]:
+    own = event.get("id")
+    name = own if isinstance(own, str) and own else name
+    if event.get("source") == "aws.s3":
+        return objects.eventbridge(event, name)
+    return read(event["detail"], name, depth + 1)
+
+
+def grid(event: dict[str, Any], name: str, depth: int = 0) -> list[Found]:
+    """Return what an event in the Event Grid schema asks for."""
+    own, kind = event.get("id"), str(event["eventType"])
+    name = own if isinstance(own, str) and own else name
+    if kind == objects.BLOB_CREATED:
+        return objects.blob_created(event["data"], name)
+    if kind.startswith(("Microsoft.Storage.", GRID_SYSTEM)):
+        return []
+    return read(event["data"], name, depth + 1)
+
+
+def pubsub(given: Any, name: str, depth: int = 0) -> list[Found]:
+    """Return what a Pub/Sub message asks for: a Cloud Storage notification, by its attributes, or its data."""
+    if not isinstance(given, dict):
+        return [InvalidRequest("The push holds no Pub/Sub message.")]
+    own = given.get("messageId") or given.get("message_id")
+    name = own if isinstance(own, str) and own else name
+    attributes, data = given.get("attributes"), given.get("data")
+    if isinstance(attributes, dict) and "bucketId" in attributes and "objectId" in attributes:
+        if attributes.get("eventType", objects.FINALIZED[1]) not in objects.FINALIZED:
+            return []
+        told = {"bucket": attributes["bucketId"], "name": attributes["objectId"]}
+        return objects.cloud_storage({**told, "generation": attributes.get("objectGeneration")}, name)
+    if not data:
+        if isinstance(attributes, dict) and ("url" in attributes or "urls" in attributes):
+            return ask(attributes, name)
+        return [InvalidRequest("The Pub/Sub message has no data, and its attributes name no object.")]
+    try:
+        return read(base64.b64decode(data, validate=True), name, depth + 1)
+    except (ValueError, TypeError):
+        return [InvalidRequest("The Pub/Sub message's data is not base64.")]

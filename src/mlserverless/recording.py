@@ -1,0 +1,128 @@
+"""Events: every outcome recorded before its item is acknowledged, and the rest handed back to the platform.
+
+An item is acknowledged once its outcome stands in the sink. Which problems may end there is decided here, once:
+
+- What may pass (``retryable``) is never recorded under its key, where it would stand in the way of the answer that
+  a later delivery makes. It is handed back.
+- What the deployment is to blame for (settings, the model, the sink) says nothing about the item. It is handed
+  back, so that the platform's dead-letter queue has it when the deployment is mended.
+- What will never pass is recorded and acknowledged where the sink keeps it. The log keeps nothing, so there it is
+  recorded and handed back all the same: the dead-letter queue is its place.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from mlserverless.deadline import Deadline
+from mlserverless.errors import ConfigError, MlserverlessError, ModelUnavailable, SinkError
+from mlserverless.serving import Nothing, Redeliver, Service, Trigger, answer, new_id, problem
+from mlserverless.sinks import Sink
+from mlserverless.sinks.records import key, key_of, record
+from mlserverless.types import Outcome, Problem, Request
+
+log = logging.getLogger("mlserverless")
+DEPLOYMENT = (ConfigError.code, ModelUnavailable.code, SinkError.code)
+WRITE_S, WRITE_SHARE = 3.0, 0.1  # what a prediction leaves of its time for the write, at most and as a share
+
+
+def serve(
+    trigger: Trigger,
+    event: Any,
+    service: Service,
+    deadline: Deadline,
+    *,
+    sink: Sink | None = None,
+    resume: bool = False,
+) -> Any:
+    """Answer every item of ``event``, record every outcome, and return the trigger's reply.
+
+    Item by item: where the process dies over one, what was answered before is recorded. ``sink`` is in the place
+    of the service's own, for one invocation. With ``resume`` what is recorded already is not predicted again.
+    """
+    outcomes: list[Outcome] = []
+    failed: list[Outcome] = []
+    for item in trigger.split(event):
+        outcome, kept = _one(trigger, item, service, deadline, sink or _opened(service), resume)
+        if outcome is not None:
+            outcomes.append(outcome)
+            if not kept:
+                failed.append(outcome)
+    return trigger.reply(outcomes, failed)
+
+
+def hand_back(outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
+    """Raise Redeliver if anything ``failed``, for a platform that takes an event back as a whole."""
+    if failed:
+        told = "; ".join(
+            f"{outcome.source or 'an item'}: {outcome.result.code}: {outcome.result.detail}"
+            for outcome in failed
+            if isinstance(outcome.result, Problem)
+        )
+        raise Redeliver(f"{len(failed)} of {len(outcomes)} items failed: {told}")
+
+
+def lasting(result: object) -> bool:
+    """Return whether ``result`` is a problem that no redelivery and no mended deployment would change."""
+    return isinstance(result, Problem) and not result.retryable and result.code not in DEPLOYMENT
+
+
+def _one(
+    trigger: Trigger, item: Any, service: Service, deadline: Deadline, place: Sink, resume: bool
+) -> tuple[Outcome | None, bool]:
+    """Return the item's outcome and whether it may be acknowledged; no outcome where it asks for nothing."""
+
+    def decode(item: Any) -> Request:
+        request = trigger.decode(item)
+        if request.url and place.owns(request.url):
+            raise Nothing
+        if resume and place.has(key_of(request, service.model()), deadline):
+            raise Nothing
+        return request
+
+    share = min(WRITE_S, WRITE_SHARE * deadline.remaining()) if place.keeps else 0.0
+    try:
+        outcome = answer(new_id(), item, decode, service.predict, deadline.less(share) if share else deadline)
+    except Nothing:
+        return None, True
+    if isinstance(outcome.result, Problem) and place.keeps and not lasting(outcome.result):
+        return _recorded(outcome, service, service.log, deadline), False
+    outcome = _recorded(outcome, service, place, deadline)
+    return outcome, not isinstance(outcome.result, Problem) or (place.keeps and lasting(outcome.result))
+
+
+def _opened(service: Service) -> Sink:
+    try:
+        return service.sink
+    except MlserverlessError as error:
+        return _Broken(error)
+
+
+class _Broken:
+    """A sink that cannot be opened: nothing is recorded, so everything is handed back."""
+
+    keeps = True
+
+    def __init__(self, error: MlserverlessError) -> None:
+        self._error = error
+
+    def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:  # noqa: ARG002 - the protocol's
+        raise self._error
+
+    def has(self, key: str, deadline: Deadline) -> bool:  # noqa: ARG002 - the protocol's
+        return False
+
+    def owns(self, url: str) -> bool:  # noqa: ARG002 - the protocol's
+        return False
+
+
+def _recorded(outcome: Outcome, service: Service, sink: Sink, deadline: Deadline) -> Outcome:
+    """Write ``outcome``; return it, or where that fails the outcome with the sink's problem in its place."""
+    name = key(outcome, model := service.model())
+    try:
+        sink.put(name, record(outcome, model, name), deadline)
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing was recorded, and the neighbours go on
+        told = problem(error, outcome.request_id, outcome.request.url or "")
+        log.error("request %s was not recorded: %s", outcome.request_id, told.detail)
+        return outcome._replace(result=told)
+    return outcome

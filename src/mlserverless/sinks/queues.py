@@ -1,0 +1,84 @@
+"""Results as messages: an SQS queue, or the queue that the platform binds to the function (Azure).
+
+A queue keeps what it was given, but cannot be asked for it: of what was sent and not acknowledged, a redelivery
+sends a second message. Its key is the same, and a FIFO queue (``….fifo``) drops it for five minutes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mlserverless.deadline import Deadline
+from mlserverless.errors import ConfigError, SinkError
+from mlserverless.sinks.log import to_line
+
+FIFO_GROUP = "results"
+
+
+class SqsSink:
+    """Send each record to the queue at ``sqs://HOST/ACCOUNT/NAME``, which is its URL with another scheme.
+
+    It uses boto3, which Lambda's Python runtimes bring along; importing it takes half a second.
+    """
+
+    keeps = True
+
+    def __init__(self, url: str, client: Any = None) -> None:
+        parts = url.removeprefix("sqs://").split("/")
+        if len(parts) != 3 or not all(parts):
+            raise ConfigError("The sink is not of the form sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE.")
+        self._url, self._fifo = f"https://{'/'.join(parts)}", url.endswith(".fifo")
+        self._client = client or _client()
+
+    def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:
+        """Send the record; return once SQS has it."""
+        del deadline  # the client's own timeouts are shorter than any function's
+        fifo = {"MessageGroupId": FIFO_GROUP, "MessageDeduplicationId": key} if self._fifo else {}
+        try:
+            self._client.send_message(QueueUrl=self._url, MessageBody=to_line(record), **fifo)
+        except Exception as error:  # noqa: BLE001 - botocore makes its classes at run time
+            raise SinkError(f"The queue did not take the result ({type(error).__name__}).") from None
+
+    def has(self, key: str, deadline: Deadline) -> bool:  # noqa: ARG002 - the protocol's
+        """Return False: a queue cannot be asked."""
+        return False
+
+    def owns(self, url: str) -> bool:  # noqa: ARG002 - the protocol's
+        """Return False: a message has no URL."""
+        return False
+
+
+def _client() -> Any:
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError as error:
+        raise ConfigError("The sink sqs:// needs boto3: add it to the function's requirements.") from error
+    limits = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
+    return boto3.client("sqs", config=limits)
+
+
+class OutputSink:
+    """Collect the records of one invocation for the output that the platform binds to the function.
+
+    The platform writes them when the function returns, and none where it raises: recording and acknowledging are
+    one.
+    """
+
+    keeps = True
+
+    def __init__(self, take: Callable[[str], None] | None = None) -> None:
+        self._take = take
+
+    def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:  # noqa: ARG002 - the protocol's
+        """Add the record; raise SinkError where the trigger has no output bound."""
+        if self._take is None:
+            raise SinkError("The sink queue: needs a trigger whose function has an output queue bound to it.")
+        self._take(to_line(record))
+
+    def has(self, key: str, deadline: Deadline) -> bool:  # noqa: ARG002 - the protocol's
+        """Return False: what was written is not read."""
+        return False
+
+    def owns(self, url: str) -> bool:  # noqa: ARG002 - the protocol's
+        """Return False: a message has no URL."""
+        return False

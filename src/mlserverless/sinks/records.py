@@ -1,0 +1,66 @@
+"""What is recorded of an outcome, and under which key."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from mlserverless.types import Outcome, Prediction, Request
+
+
+class ModelId(NamedTuple):
+    """Which model a function answers with; empty while it could not be loaded."""
+
+    name: str = ""
+    sha256: str = ""
+
+
+def key(outcome: Outcome, model: ModelId) -> str:
+    """Return the key of an outcome's record: that of its request.
+
+    What could not be decoded names no source; its id is in the key, since nothing else tells it from another.
+    """
+    request = outcome.request
+    nameless = not (request.url or request.version)
+    return key_of(request._replace(version=outcome.request_id) if nameless else request, model)
+
+
+def key_of(request: Request, model: ModelId) -> str:
+    """Return the SHA-256, in hexadecimal digits, of what was asked of which model.
+
+    Equal for every delivery of an event: source, version, model and options are in it, the request's id and the
+    time are not. The whole URL counts, what :func:`~mlserverless.net.url.redact` hides too.
+    """
+    from hashlib import sha256
+
+    asked = [request.url or "", request.version, model.sha256, list(request.options)]
+    return sha256(json.dumps(asked, separators=(",", ":")).encode()).hexdigest()
+
+
+def record(
+    outcome: Outcome, model: ModelId, name: str, now: Callable[[], datetime] | None = None
+) -> dict[str, Any]:
+    """Return the record of an ``outcome`` under the key ``name``: the source without secrets, what came of it.
+
+    ``predictions`` where there are any, else ``problem``, as HTTP tells it. ``time`` is when it was recorded, in
+    UTC.
+    """
+    result = outcome.result
+    if isinstance(result, Prediction):
+        model = ModelId(result.model, result.sha256)
+        told = {"predictions": result.to_dict()["predictions"]}
+    else:
+        told = {"problem": result.to_dict(outcome.request_id)}
+    moment = now() if now else datetime.now(UTC)
+    chosen = outcome.request.options._asdict()
+    return {
+        "key": name,
+        "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "source": outcome.source,
+        "version": outcome.request.version,
+        "request_id": outcome.request_id,
+        "model": model.name,
+        "sha256": model.sha256,
+        "options": {option: value for option, value in chosen.items() if value is not None},
+        **told,
+    }

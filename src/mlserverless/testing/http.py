@@ -1,0 +1,143 @@
+"""The wire contract as requests and the answers that they must get, on every cloud alike."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from mlserverless.testing.world import photo
+
+ID = "order-66/a=b"
+JPEG = {"Content-Type": "image/jpeg"}
+JSON = {"Content-Type": "application/json"}
+LIMIT = 400_000  # what "too large" takes the function's MAX_BYTES to be
+ALWAYS = {"x-request-id": ID, "cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+class Answer(NamedTuple):
+    """What a client gets; ``headers`` has lower-case names."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Ask(Protocol):
+    """Carries a request to a function and its answer back."""
+
+    def __call__(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Answer:
+        """Send a request for ``target``, an encoded path with its query."""
+
+
+class Places(NamedTuple):
+    """URLs that the function can reach; an empty one is none that is known. ``odd`` has ``ö`` in its path."""
+
+    image: str = ""
+    missing: str = ""
+    text: str = ""
+    odd: str = ""
+
+
+class Case(NamedTuple):
+    """One request, and the status and problem code of its answer.
+
+    ``IMAGE``, ``MISSING``, ``TEXT`` and ``ODD`` in it stand for the :class:`Places`; ``limited`` is one that needs
+    the setting MAX_BYTES at :data:`LIMIT`.
+    """
+
+    name: str
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    status: int
+    code: str = ""
+    limited: bool = False
+
+    def needs(self) -> Sequence[str]:
+        """Return the names of the places in it."""
+        held = self.target.encode() + self.body
+        return [name for name in Places._fields if name.upper().encode() in held and len(held) < LIMIT]
+
+    def at(self, places: Places) -> "Case":
+        """Return the case with the places' URLs in it, percent-encoded where they stand in a query."""
+        from urllib.parse import quote
+
+        target, body = self.target, self.body
+        for name in self.needs():
+            url = getattr(places, name)
+            target = target.replace(name.upper(), quote(url, safe="") if f"={name.upper()}&" in target else url)
+            body = body.replace(name.upper().encode(), url.encode())
+        return self._replace(target=target, body=body)
+
+
+def _form() -> bytes:
+    lines = [
+        *(b"--line", b'Content-Disposition: form-data; name="top_k"', b"", b"1"),
+        *(b"--line", b'Content-Disposition: form-data; name="file"; filename="caf\xc3\xa9.jpg"'),
+        *(b"Content-Type: image/jpeg", b"", photo(), b"--line--", b""),
+    ]
+    return b"\r\n".join(lines)
+
+
+def cases() -> list[Case]:
+    """Return the cases."""
+    image = photo()
+    form, other = "multipart/form-data; boundary=line", "application/x-www-form-urlencoded"
+    batch = b'{"urls": ["IMAGE", "MISSING", 5, "ftp://x.example/", "TEXT"], "top_k": 1}'
+    asked, large = b'{"url": "IMAGE"}', image + bytes(LIMIT)
+    return [
+        Case("image", "POST", "/", JPEG, image, 200),
+        Case("image with options", "POST", "/predict?top_k=2&score_threshold=0.001", JPEG, image, 200),
+        Case("octet-stream", "POST", "/predict/", {"Content-Type": "application/octet-stream"}, image, 200),
+        Case("form", "POST", "/predict", {"Content-Type": form}, _form(), 200),
+        Case("url", "POST", "/predict", JSON, b'{"url": "IMAGE", "top_k": 3}', 200),
+        Case("url as text", "POST", "/", {"Content-Type": "text/plain"}, asked, 200),
+        Case("url as curl sends it", "POST", "/", {"Content-Type": other}, asked, 200),
+        Case("url in the query", "GET", "/predict?url=IMAGE&top_k=1", {}, b"", 200),
+        Case("url beyond ASCII", "GET", "/predict?url=ODD", {}, b"", 200),
+        Case("url beyond ASCII, encoded", "GET", "/predict?url=ODD&top_k=1", {}, b"", 200),
+        Case("batch", "POST", "/predict", JSON, batch, 200),
+        Case("healthz", "GET", "/healthz", {}, b"", 200),
+        Case("readyz", "GET", "/readyz", {}, b"", 200),
+        Case("model", "GET", "/model", {}, b"", 200),
+        Case("nothing there", "GET", "/caf%C3%A9/%22x", {}, b"", 404, "not-found"),
+        Case("source not found", "POST", "/", JSON, b'{"url": "MISSING"}', 404, "source-not-found"),
+        Case("blocked", "POST", "/", JSON, b'{"url": "file:///etc/passwd"}', 403, "source-blocked"),
+        Case("wrong method", "PUT", "/predict", JPEG, image, 405, "method-not-allowed"),
+        Case("wrong method, no body", "DELETE", "/model", {}, b"", 405, "method-not-allowed"),
+        Case("no JSON", "POST", "/", JSON, b'{"url": ', 400, "invalid-request"),
+        Case("no body", "POST", "/", JSON, b"", 400, "invalid-request"),
+        Case("a bad option", "POST", "/?top_k=none", JPEG, image, 400, "invalid-request"),
+        Case("an unknown label", "POST", "/?labels_allow=caf%C3%A9", JPEG, image, 400, "invalid-request"),
+        Case("too large", "POST", "/", JPEG, large, 413, "image-too-large", limited=True),
+        Case("another type", "POST", "/", {"Content-Type": "video/mp4"}, b"x", 415, "unsupported-media-type"),
+        Case("no image", "POST", "/", JPEG, b"GIF89a", 415, "unsupported-media-type"),
+        Case("a truncated image", "POST", "/", JPEG, image[:5000], 422, "undecodable-image"),
+    ]
+
+
+def check(case: Case, ask: Ask, expected: Callable[[Case], bytes] | None = None) -> Answer:
+    """Ask ``case`` and return the answer; raise AssertionError where it is not what the contract says.
+
+    ``expected``, where it is known, returns the body that plain Python answers: it must be that very one.
+    """
+    answer = ask(case.method, case.target, {**case.headers, "X-Request-Id": ID}, case.body)
+    _same(answer.status, case.status, "the status")
+    kind = "application/problem+json" if case.code else "application/json"
+    for name, value in {"content-type": kind, **ALWAYS}.items():
+        _same(answer.headers.get(name), value, f"the header {name}")
+    body: Any = json.loads(answer.body)
+    if case.code:
+        _same(body["code"], case.code, "the problem")
+        _same(body["instance"], ID, "the problem's instance")
+        _same(body["status"], case.status, "the problem's status")
+    timed = case.status == 200 and bool(case.body or "url=" in case.target)
+    _same("server-timing" in answer.headers, timed, "Server-Timing is there")
+    if expected is not None:
+        _same(answer.body, expected(case), "the body")
+    return answer
+
+
+def _same(found: object, wanted: object, what: str) -> None:
+    if found != wanted:
+        raise AssertionError(f"{what}: {found!r}, not {wanted!r}")
