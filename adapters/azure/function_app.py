@@ -1,4 +1,4 @@
-"""What Azure Functions loads. Take out the trigger that is not wanted."""
+"""What Azure Functions loads. Take out the trigger that is not wanted; README.md has the lines of the others."""
 
 import azure.functions as func
 

@@ -87,8 +87,6 @@ def test_an_event_with_neither_body_nor_headers_is_read() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        event("sqs"),
-        event("rest_api"),
         {},
         [],
         "a text",
@@ -103,7 +101,7 @@ def test_an_event_with_neither_body_nor_headers_is_read() -> None:
 )
 def test_an_event_of_another_kind_is_refused_with_the_kinds_that_are_handled(given: Any) -> None:
     with pytest.raises(
-        InvalidRequest, match=r"of no kind that is handled here: HttpApi, S3Notification, DirectInvoke"
+        InvalidRequest, match=r"of no kind that is handled here: HttpApi, RestApi, Load"
     ):
         make_handler(FakeService())(given, Context())
 

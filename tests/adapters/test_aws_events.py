@@ -13,7 +13,7 @@ from mlserverless.adapters.aws import make_handler
 from mlserverless.errors import ConfigError, InvalidRequest, ModelUnavailable, SourceNotFound
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Redeliver, Service
-from mlserverless.sinks import LogSink
+from mlserverless.sinks.log import LogSink
 from mlserverless.types import Request
 
 ROOT = Path(__file__).parents[2]
@@ -29,9 +29,10 @@ def test_an_encoded_key_names_its_object(monkeypatch: pytest.MonkeyPatch) -> Non
     """With the real predictor; only the store is a stand-in."""
     read: list[str] = []
 
-    def recorder(url: str, deadline: Any, *, max_bytes: int, allowed_hosts: tuple[str, ...]) -> bytes:
+    def recorder(url: str, deadline: Any, **limits: Any) -> bytes:
         read.append(url)
-        assert (max_bytes, allowed_hosts) == (10_000_000, ())
+        pinned = {"version": "0123456789abcdef0123456789abcdef", "pin": "etag"}
+        assert limits == {"max_bytes": 10_000_000, "allowed_hosts": (), **pinned}
         return PHOTO
 
     monkeypatch.setattr(stores, "read", recorder)
@@ -42,7 +43,11 @@ def test_an_encoded_key_names_its_object(monkeypatch: pytest.MonkeyPatch) -> Non
     assert answer["results"][0]["predictions"][0]["label"] == "daisy"
     (line,) = map(json.loads, lines)
     assert (line["source"], line["request_id"]) == ("s3://photos/a b/cé.jpg", "EXAMPLE123456789")
-    assert line["prediction"] == answer["results"][0]
+    assert line["predictions"] == answer["results"][0]["predictions"]
+    assert (line["version"], line["sha256"]) == (
+        "0123456789abcdef0123456789abcdef",
+        answer["results"][0]["sha256"],
+    )
 
 
 def test_every_record_is_answered_and_recorded() -> None:
@@ -54,10 +59,16 @@ def test_every_record_is_answered_and_recorded() -> None:
     assert len(service.lines) == 2
 
 
-def test_a_versioned_object_is_read_by_its_key() -> None:
+def test_of_a_versioned_object_the_very_version_is_read() -> None:
+    """It may have been overwritten by the time its event comes."""
     service = FakeService()
     make_handler(service)(event("s3_put_versioned"), Context())
-    assert [request.url for request in service.requests] == ["s3://photos/cat.jpg"]
+    (request,) = service.requests
+    assert (request.url, request.version, request.pin) == (
+        "s3://photos/cat.jpg",
+        "096fKKXTRTtl3on89fVO.nfljtsv6qko",
+        "version",
+    )
 
 
 def test_the_event_that_s3_sends_as_a_test_is_acknowledged() -> None:
@@ -76,7 +87,7 @@ def test_one_failed_record_fails_the_invocation_after_all_were_recorded() -> Non
     ):
         make_handler(service)(event("s3_put_two"), Context())
     kept = [json.loads(line) for line in service.lines]
-    assert kept[0]["prediction"] == WIRE
+    assert kept[0]["predictions"] == WIRE["predictions"]
     assert kept[1]["problem"]["code"] == "source-not-found"
 
 
@@ -91,12 +102,12 @@ def test_a_record_without_an_object_does_not_take_its_neighbour_with_it(broken: 
     assert json.loads(service.lines[1])["problem"]["code"] == "invalid-request"
 
 
-def test_a_record_without_a_request_id_gets_one() -> None:
+def test_a_record_without_a_request_id_gets_the_invocations() -> None:
     given = event("s3_put")
     del given["Records"][0]["responseElements"]
     service = FakeService()
     make_handler(service)(given, Context())
-    assert len(service.requests[0].id) == 32
+    assert service.requests[0].id == Context.aws_request_id
 
 
 def test_a_direct_invoke_returns_the_prediction() -> None:
@@ -179,7 +190,7 @@ def test_s3_record_with_an_odd_id_gets_one_of_ours(told: Any) -> None:
     service = FakeService()
     make_handler(service)({"Records": [record]}, Context())
     assert service.requests[0].url == "s3://b/k"
-    assert len(service.requests[0].id) == 32
+    assert service.requests[0].id == Context.aws_request_id
 
 
 @pytest.mark.parametrize("key", [None, 5, ["a"]])

@@ -12,12 +12,12 @@ import pytest
 
 from helpers import child
 from helpers.harness import INVOCATION_ID
-from helpers.services import PREDICTION, WIRE, FakeService
+from helpers.services import WIRE, FakeService
 from mlserverless.adapters import azure
 from mlserverless.adapters.azure import Blob, BlobCreated, FunctionHttp
+from mlserverless.deadline import Deadline
 from mlserverless.errors import UndecodableImage
 from mlserverless.serving import Redeliver
-from mlserverless.types import Outcome
 
 ROOT = Path(__file__).parents[2]
 PHOTO = (ROOT / "examples" / "photos" / "flower.jpg").read_bytes()
@@ -101,7 +101,13 @@ def test_a_blob_is_classified_from_the_bytes_that_azure_brings() -> None:
     (request,) = service.requests
     assert (request.id, request.image, request.url) == (INVOCATION_ID, PHOTO, BLOB_URI)
     (line,) = map(json.loads, service.lines)
-    assert line == {"source": BLOB_URI, "request_id": INVOCATION_ID, "prediction": WIRE}
+    told = {name: line[name] for name in ("source", "request_id", "version", "predictions")}
+    assert told == {
+        "source": BLOB_URI,
+        "request_id": INVOCATION_ID,
+        "version": "0x8D7E7A4B1D2F3C0",
+        "predictions": WIRE["predictions"],
+    }
 
 
 def test_a_signature_in_the_blobs_address_is_not_recorded() -> None:
@@ -131,7 +137,7 @@ def test_a_blob_that_fails_is_recorded_and_handed_back() -> None:
 def test_results_are_logged_because_azure_loses_what_is_printed(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    azure.service.sink.put(Outcome(None, "id", "https://x.example/100%25.jpg", PREDICTION))
+    azure.service.log.put("key", {"source": "https://x.example/100%25.jpg"}, Deadline())
     (logged,) = caplog.records
     assert (logged.name, logged.levelno) == ("mlserverless.results", logging.INFO)
     assert json.loads(logged.getMessage())["source"] == "https://x.example/100%25.jpg"
@@ -160,7 +166,7 @@ def test_the_functions_are_registered_as_the_host_reads_them() -> None:
         "images/{name}",
         "AzureWebJobsStorage",
     )
-    assert blob["name"] == "image"
+    assert blob["name"] == "event"
 
 
 def test_one_trigger_can_be_taken_without_the_other() -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from helpers import harness, origin
 from helpers.services import FakeService
-from mlserverless.adapters import azure
-from mlserverless.adapters.azure import Blob, BlobCreated, FunctionHttp
+from mlserverless.adapters.azure import Blob, BlobCreated, FunctionHttp, limits
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Redeliver, Service
 
@@ -43,7 +42,7 @@ def test_azures_app_setting_says_how_long_a_function_may_take(
     said: str, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, said)
-    assert azure.function_timeout() == seconds
+    assert limits.function_timeout() == seconds
 
 
 @pytest.mark.parametrize(
@@ -69,17 +68,17 @@ def test_else_host_json_says_it(
         monkeypatch.setenv("AzureWebJobsScriptRoot", str(folder))
     else:
         monkeypatch.chdir(folder)
-    assert azure.function_timeout() == seconds
+    assert limits.function_timeout() == seconds
 
 
 def test_the_app_setting_comes_before_host_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "host.json").write_text('{"functionTimeout": "00:07:00"}')
     monkeypatch.setenv(VARIABLE, "00:01:00")
-    assert azure.function_timeout() == 60
+    assert limits.function_timeout() == 60
 
 
 def test_without_either_it_is_the_shortest_of_the_plans_defaults() -> None:
-    assert azure.function_timeout() == 300
+    assert limits.function_timeout() == 300
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_without_either_it_is_the_shortest_of_the_plans_defaults() -> None:
 def test_azures_functions_keep_to_it(
     limit: float, http: float, blob: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure, "_limit", limit)
+    monkeypatch.setattr(limits, "LIMIT_S", limit)
     service = FakeService()
     FunctionHttp(service)(func.HttpRequest("POST", "https://x.example/predict", body=ASKED), "id")
     BlobCreated(service)(Blob(b"image", "https://x.example/1", "id"))
@@ -102,7 +101,7 @@ def test_a_dripping_origin_is_given_up_before_the_platform_gives_up(
 ) -> None:
     """The one second that is granted, not the ten of the download's own timeout."""
     monkeypatch.setenv("CLOUD_RUN_TIMEOUT_SECONDS", "1")
-    monkeypatch.setattr(azure, "_limit", 1.0)
+    monkeypatch.setattr(limits, "LIMIT_S", 1.0)
     service = Service(lambda: Predictor(allow_private_addresses=True))
     service.warm_up()
     drip = origin.drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x")
@@ -117,7 +116,7 @@ def test_a_dripping_origin_is_given_up_before_the_platform_gives_up(
 
 
 def test_a_blob_that_comes_too_late_is_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(azure, "_limit", 0.1)
+    monkeypatch.setattr(limits, "LIMIT_S", 0.1)
     service = Service(Predictor)
     photo = Path(__file__).parents[2] / "examples" / "photos" / "coffee.png"
     with pytest.raises(Redeliver, match="deadline-exceeded"):

@@ -13,11 +13,10 @@ from helpers.harness.gcp import app
 from helpers.services import WIRE, FakeService
 from mlserverless import stores
 from mlserverless.adapters import gcp
-from mlserverless.errors import SourceNotFound
+from mlserverless.errors import Overloaded, SourceNotFound
 from mlserverless.predictor import Predictor
-from mlserverless.serving import Redeliver, Service
-from mlserverless.sinks import LogSink
-from mlserverless.types import Request
+from mlserverless.serving import Service
+from mlserverless.sinks.log import LogSink
 
 ROOT = Path(__file__).parents[2]
 PHOTO = (ROOT / "examples" / "photos" / "flower.jpg").read_bytes()
@@ -30,9 +29,9 @@ def event(name: str) -> dict[str, Any]:
 
 
 def post(service: Service, given: dict[str, Any]) -> Any:
-    """Post a CloudEvent in structured mode to the function ``image_finalized``."""
-    with mock.patch.object(gcp, "_storage", gcp.StorageFinalized(service)):
-        return app("image_finalized").test_client().post("/", data=json.dumps(given), headers=STRUCTURED)
+    """Post a CloudEvent in structured mode to the function ``event``."""
+    with mock.patch.object(gcp, "_events", gcp.CloudEvents(service)):
+        return app("event").test_client().post("/", data=json.dumps(given), headers=STRUCTURED)
 
 
 def ask(service: Service, **request: Any) -> Any:
@@ -52,11 +51,11 @@ def test_a_finalized_object_is_classified(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(stores, "read", recorder)
     lines: list[str] = []
     answer = post(Service(lambda: Predictor(top_k=1), LogSink(lines.append)), event("storage_finalized"))
-    assert (answer.status_code, answer.data) == (200, b"OK")
+    assert (answer.status_code, answer.data) == (204, b"")
     assert read == ["gs://photos/a b/cé.jpg"]
     (line,) = map(json.loads, lines)
     assert (line["source"], line["request_id"]) == ("gs://photos/a b/cé.jpg", "1096434104173400")
-    assert line["prediction"]["predictions"][0]["label"] == "daisy"
+    assert line["predictions"][0]["label"] == "daisy"
 
 
 def test_an_event_in_binary_mode_is_the_same() -> None:
@@ -64,29 +63,37 @@ def test_an_event_in_binary_mode_is_the_same() -> None:
     given, service = event("storage_finalized"), FakeService()
     data = given.pop("data")
     attributes = {f"ce-{name}": value for name, value in given.items() if value.isascii()}
-    with mock.patch.object(gcp, "_storage", gcp.StorageFinalized(service)):
-        answer = app("image_finalized").test_client().post("/", json=data, headers=attributes)
-    assert answer.status_code == 200
-    assert service.requests == [Request("1096434104173400", "gs://photos/a b/cé.jpg")]
+    with mock.patch.object(gcp, "_events", gcp.CloudEvents(service)):
+        answer = app("event").test_client().post("/", json=data, headers=attributes)
+    assert answer.status_code == 204
+    (request,) = service.requests
+    assert (request.id, request.url) == ("1096434104173400", "gs://photos/a b/cé.jpg")
+    assert (request.version, request.pin) == ("1587627537231057", "version")
+
+
+def test_the_entrys_older_name_is_the_same_function() -> None:
+    assert gcp.image_finalized is gcp.event
+
+
+def test_a_removal_asks_for_nothing() -> None:
+    service = FakeService()
+    assert post(service, event("storage_deleted")).status_code == 204
+    assert (service.requests, service.lines) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        (
-            "storage_deleted",
-            "'google.cloud.storage.object.v1.deleted'; handled is google.cloud.storage.object.v1.fina",
-        ),
-        ("pubsub_message", "'google.cloud.pubsub.topic.v1.messagePublished'; handled is google.cloud.storage"),
+        ("pubsub_message", "The message is neither a URL nor JSON"),
         ("storage_no_name", "The Cloud Storage event names no bucket and object."),
     ],
 )
-def test_another_event_is_refused(name: str, told: str) -> None:
+def test_an_event_that_says_nothing_is_refused(name: str, told: str) -> None:
     service = FakeService()
-    assert post(service, event(name)).status_code == 500, "so that it reaches the dead-letter topic"
+    answer = post(service, event(name))
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid-request"), "for the dead-letter topic"
     assert service.requests == []
     (line,) = map(json.loads, service.lines)
-    assert line["problem"]["code"] == "invalid-request"
     assert told in line["problem"]["detail"]
 
 
@@ -95,18 +102,14 @@ def test_another_event_is_refused(name: str, told: str) -> None:
 )
 def test_an_event_without_an_object_is_refused(data: Any) -> None:
     service = FakeService()
-    assert post(service, {**event("storage_finalized"), "data": data}).status_code == 500
+    assert post(service, {**event("storage_finalized"), "data": data}).status_code == 400
     assert "names no bucket and object" in json.loads(service.lines[0])["problem"]["detail"]
 
 
 def test_an_object_that_fails_is_handed_back() -> None:
-    service = FakeService(SourceNotFound("There is no object."))
-    assert post(service, event("storage_finalized")).status_code == 500
-    trigger = gcp.StorageFinalized(service)
-    made = mock.MagicMock(data=event("storage_finalized")["data"])
-    made.__getitem__.side_effect = event("storage_finalized").__getitem__
-    with pytest.raises(Redeliver, match=r"gs://photos/a b/cé\.jpg: source-not-found: There is no object\."):
-        trigger(made)
+    assert post(FakeService(SourceNotFound("There is no object.")), event("storage_finalized")).status_code == 400
+    busy = post(FakeService(Overloaded("busy")), event("storage_finalized"))
+    assert (busy.status_code, busy.json["code"]) == (503, "overloaded")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_the_functions_timeout_is_the_deadline(
     monkeypatch.setenv("CLOUD_RUN_TIMEOUT_SECONDS", seconds)
     service = FakeService()
     assert ask(service).status_code == 200
-    assert post(service, event("storage_finalized")).status_code == 200
+    assert post(service, event("storage_finalized")).status_code == 204
     assert all(low <= left <= high for left in service.fake.left), service.fake.left
 
 
@@ -183,7 +186,7 @@ answer = client.post("/predict?top_k=1", json={{"url": {photo!r}}}).json, main._
 {child.TELL}"""
     told = child.run(code, ROOT / "adapters" / "gcp", MLSERVERLESS_ALLOW_PRIVATE_ADDRESSES="true")
     prediction, names = told["answer"]
-    assert names == ["image_finalized", "predict"]
+    assert names == ["event", "image_finalized", "predict", "scheduled"]
     assert prediction["predictions"][0]["label"] == "daisy"
     assert told["heavy"] == []
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from helpers.figures import Figure, Scale
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.download import download
 from mlserverless.errors import InvalidRequest, MlserverlessError, SourceBlocked, SourceNotFound
-from security.figures import Figure, Scale
 
 # The edges of the special ranges, and the services that clouds have in them.
 PRIVATE_V4 = (

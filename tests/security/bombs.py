@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from helpers.figures import Figure, Scale
 from mlserverless.formats import PLUGINS
 from security import bombshapes
-from security.figures import Figure, Scale
 from security.memory import MB, unmeasurable
 from security.worker import Outcome, Worker
 

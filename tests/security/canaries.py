@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 from helpers import harness
+from helpers.figures import Figure, Scale, skip
 from mlserverless.local import gcp
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
@@ -29,7 +30,6 @@ from security.canary_events import (
     told,
 )
 from security.canary_origin import MAX_BYTES, CanaryOrigin
-from security.figures import Figure, Scale, skip
 from security.hostile_images import Sent
 from security.leaky.security_leak import install
 from security.ledger import Ledger, everything_logged

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from security.figures import Figure, Scale, skip
+from helpers.figures import Figure, Scale, skip
 
 TESTS = Path(__file__).parents[1]
 PARALLEL = 2

@@ -7,11 +7,11 @@ what Pillow decodes. Only encoding is Pillow's, and by hand where it cannot enco
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from helpers.figures import Figure, Scale
 from mlserverless.errors import MlserverlessError
 from mlserverless.formats import PLUGINS, open_image
 from mlserverless.prepare import prepare_image
 from security import goldencases
-from security.figures import Figure, Scale
 
 NAME = "EXIF 8/8, CMYK, 16-bit, palette + transparency, grey + alpha, 1-bit"
 BAR = "golden values hold"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+from helpers.figures import Figure, Scale, skip
 from mlserverless.formats import DEFAULT_FORMATS, sniff
-from security.figures import Figure, Scale, skip
 from security.largest import largest
 from security.memory import MB, unmeasurable
 from security.mutants import mutants

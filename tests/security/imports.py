@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from security.figures import Figure, Scale
+from helpers.figures import Figure, Scale
 
 BAR_MS = 50.0
 STAGE = "import mlserverless.download, mlserverless.net.client"

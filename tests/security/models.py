@@ -15,6 +15,7 @@ from typing import Any
 
 from PIL import Image
 
+from helpers.figures import Figure, Scale, skip
 from mlserverless.config import PREFIX, Settings
 from mlserverless.engines import EngineMissing, litert, tflite
 from mlserverless.errors import MlserverlessError, ModelUnavailable
@@ -23,7 +24,6 @@ from mlserverless.predictor import Predictor
 from security import children, corrupt
 from security.children import Outcome
 from security.corrupt import Variant
-from security.figures import Figure, Scale, skip
 
 RUNTIMES = ("litert", "litert-python", "tflite-runtime")
 UNCHECKED = ("tflite-runtime",)  # it does not verify what it reads, so it is given pinned files only

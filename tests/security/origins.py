@@ -17,12 +17,12 @@ from typing import Any
 from unittest.mock import patch
 
 from helpers import hostile
+from helpers.figures import Figure, Scale
 from helpers.hostile import Case, Sequence, Told
 from helpers.origin import response, serving
 from mlserverless.config import Settings
 from mlserverless.net import connection, dial, pool
 from mlserverless.net.addresses import is_public
-from security.figures import Figure, Scale
 
 NAME, BAR = "hostile-origin cases", "≥ 50 of 50, none past deadline + 1 s"
 LEAST = 50

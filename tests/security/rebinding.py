@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
+from helpers.figures import Figure, Scale
 from helpers.hostile import IMAGE, onward
 from helpers.origin import keep, response, serving
 from mlserverless.config import Settings
@@ -22,7 +23,6 @@ from mlserverless.deadline import Deadline
 from mlserverless.download import download
 from mlserverless.errors import MlserverlessError, SourceBlocked
 from mlserverless.net import pool
-from security.figures import Figure, Scale
 
 NAME = "DNS-rebinding trials"
 AT_ONCE = 6  # fewer than the connections that the pool keeps, so that none loses its own to another

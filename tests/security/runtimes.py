@@ -13,12 +13,12 @@ from typing import Any
 from PIL import Image
 
 from helpers import hostile
+from helpers.figures import Figure, Scale, skip
 from helpers.images import encode
 from helpers.runtimes import REASONS
 from mlserverless.local.runtime import Runtime
 from security import started
 from security.bodies import JSON, bodies, spellings
-from security.figures import Figure, Scale, skip
 from security.hostile_images import Sent
 from security.started import Answer
 

@@ -42,6 +42,8 @@ class HttpEvents:
         """Answer every event that ``request`` carries; it never raises."""
         if request.method == "OPTIONS" and cloudevent.is_one(request):
             return cloudevent.handshake(request)
+        if request.method in ("GET", "HEAD"):  # a probe: it asks for nothing, and must leave no record
+            return respond(200, "application/json", {"status": "ok"}, new_id())
         if request.headers.get("ce-type") == PING and b'"url' not in request.body:
             return self.tick(request, deadline)
         given = None if cloudevent.is_one(request) else _json(request.body)

@@ -256,7 +256,9 @@ CASES = (
     ),
     Case("a store outage is handed back", outage_handed_back),
     Case("a wrong deployment is handed back", misconfigured_handed_back),
-    Case("options are part of the request", options_counted, lambda trigger: not (trigger.place or trigger.brings)),
+    Case(
+        "options are part of the request", options_counted, lambda trigger: not (trigger.place or trigger.brings)
+    ),
 )
 
 

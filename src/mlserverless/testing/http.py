@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from mlserverless.testing.places import Places
 from mlserverless.testing.world import photo
 
 ID = "order-66/a=b"
@@ -26,15 +27,6 @@ class Ask(Protocol):
 
     def __call__(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Answer:
         """Send a request for ``target``, an encoded path with its query."""
-
-
-class Places(NamedTuple):
-    """URLs that the function can reach; an empty one is none that is known. ``odd`` has ``ö`` in its path."""
-
-    image: str = ""
-    missing: str = ""
-    text: str = ""
-    odd: str = ""
 
 
 class Case(NamedTuple):

@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote
 
+from mlserverless.testing.places import Places
+
 BUCKET = "images"
 ACCOUNT = "conformance"
 TEXT = b"this is no image"
@@ -55,6 +57,10 @@ class World:
     def at(self, name: str) -> str:
         """Return the http URL of the object ``name``."""
         return f"{self.origin}/{BUCKET}/{name}"
+
+    def places(self) -> Places:
+        """Return the URLs that the cases of the wire contract ask for."""
+        return Places(self.at("photo"), self.at("missing"), self.at("text"), self.at("photo-ö"))
 
     @property
     def sink(self) -> str:

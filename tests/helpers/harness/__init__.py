@@ -4,20 +4,16 @@ Each module has a class ``Harness``, made with the service that is to answer.
 """
 
 from importlib import import_module
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from mlserverless.serving import Service
+from mlserverless.testing.http import Answer
 
-CLOUDS = ("aws", "azure", "gcp", "wsgi")
+AWS = ("aws", "aws-http-api", "aws-rest-api", "aws-alb", "aws-alb-multi-value")
+CLOUDS = (*AWS, "azure", "gcp", "wsgi")
+__all__ = ["AWS", "CLOUDS", "INVOCATION_ID", "Answer", "Harness", "lower", "make"]
+
 INVOCATION_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-
-class Answer(NamedTuple):
-    """What a client would get; ``headers`` has lower-case names."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class Harness(Protocol):
@@ -29,6 +25,10 @@ class Harness(Protocol):
 
 def make(cloud: str, service: Service) -> Harness:
     """Return the harness of ``cloud``."""
+    if cloud in AWS:
+        from helpers.harness.aws import Harness as Lambda
+
+        return Lambda(service, cloud)
     harness: Harness = import_module(f"helpers.harness.{cloud}").Harness(service)
     return harness
 

@@ -5,6 +5,7 @@ results.
 """
 
 import os
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -39,12 +40,18 @@ def entry(kind: Any) -> Callable[[Handle], Callable[..., None]]:
 
         chosen: Any = run_bound if BOUND else run
         chosen.__name__, chosen.__doc__ = handle.__name__, handle.__doc__
-        chosen.__annotations__ = {"event": kind, "context": func.Context}
+        chosen.__annotations__ = {"event": _spelled(kind), "context": func.Context}
         if BOUND:
-            chosen.__annotations__["results"] = func.Out[list[str]]
+            chosen.__annotations__["results"] = func.Out[_spelled(list[str])]  # type: ignore[misc]
         return chosen  # type: ignore[no-any-return]
 
     return decorate
+
+
+def _spelled(kind: Any) -> Any:
+    # Azure's worker loads a function with typing.List[X] and refuses list[X], "invalid non-type annotation".
+    listed: Any = typing.List  # noqa: UP006
+    return listed[typing.get_args(kind)] if typing.get_origin(kind) is list else kind
 
 
 def results(blueprint: func.Blueprint) -> Callable[[Callable[..., Any]], Any]:

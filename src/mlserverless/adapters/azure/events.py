@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import azure.functions as func
 
-from mlserverless.adapters.azure.limits import LIMIT_S
+from mlserverless.adapters.azure import limits
 from mlserverless.deadline import granted
 from mlserverless.events import Part, cloudevent, decode, message, parts
 from mlserverless.events.objects import blob_place
@@ -39,7 +39,7 @@ class BlobCreated:
 
     def __call__(self, blob: Blob, sink: Sink | None = None) -> None:
         """Answer the blob."""
-        serve(self, blob, self._service, granted(LIMIT_S), sink=sink)
+        serve(self, blob, self._service, granted(limits.LIMIT_S), sink=sink)
 
     def split(self, event: Blob) -> Sequence[Blob]:
         """Return the blob itself, the only item."""
@@ -61,7 +61,7 @@ class _Messages:
         self._service = service
 
     def _serve(self, event: Any, sink: Sink | None) -> None:
-        serve(self, event, self._service, granted(LIMIT_S), sink=sink)
+        serve(self, event, self._service, granted(limits.LIMIT_S), sink=sink)
 
     def split(self, event: Any) -> Sequence[Part]:
         raise NotImplementedError
@@ -127,10 +127,11 @@ class EventHubBatch(_Messages):
         self._serve(events, sink)
 
     def split(self, event: Sequence[func.EventHubEvent]) -> Sequence[Part]:
-        """Return what each event of the batch asks for; it goes by its partition's offset and sequence number."""
+        """Return what each event of the batch asks for; it goes by its partition and its number there."""
         found: list[Part] = []
         for one in event:
-            name = f"{one.partition_key or ''}/{one.offset or ''}/{one.sequence_number}"
+            context = (one.metadata or {}).get("PartitionContext") or {}
+            name = f"{context.get('PartitionId', '')}/{one.sequence_number}/{one.offset}"
             found += parts(name, message.read(one.get_body(), name))
         return found
 
@@ -149,4 +150,4 @@ class Timer:
         """Warm up, or classify the list that the setting ``schedule_source`` names."""
         status = getattr(timer, "schedule_status", None) or {}
         due = status.get("Next") or datetime.now(UTC).isoformat(timespec="minutes")
-        self._schedule(Tick(invocation_id, str(due)), granted(LIMIT_S))
+        self._schedule(Tick(invocation_id, str(due)), granted(limits.LIMIT_S))

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from mlserverless.adapters.azure.limits import HTTP_LIMIT_S, LIMIT_S
+from mlserverless.adapters.azure import limits
 from mlserverless.deadline import granted
 from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
@@ -22,7 +22,9 @@ class FunctionHttp(HttpBinding[func.HttpRequest, func.HttpResponse]):
     def __call__(self, request: func.HttpRequest, invocation_id: str) -> func.HttpResponse:
         """Answer through the web app."""
         response = self._app(
-            self.read(request), platform_id=invocation_id, deadline=granted(LIMIT_S).within(HTTP_LIMIT_S)
+            self.read(request),
+            platform_id=invocation_id,
+            deadline=granted(limits.LIMIT_S).within(limits.HTTP_LIMIT_S),
         )
         return self.write(response)
 

@@ -1,0 +1,43 @@
+"""The cases of every trigger, through the providers' own runtimes."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from helpers.runtimes import REASONS
+from helpers.shapes.process import TRIGGERS
+from helpers.shapes.real import Runtimes
+from mlserverless.testing.events import CASES, Case, Trigger, check
+from mlserverless.testing.world import World
+
+pytestmark = pytest.mark.real
+TRIALS = [
+    (cloud, trigger, case)
+    for cloud, triggers in TRIGGERS.items()
+    for trigger in triggers
+    for case in CASES
+    if case.applies(trigger)
+]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def runtimes() -> Iterator[Runtimes]:
+    started = Runtimes()
+    yield started
+    started.close()
+
+
+@pytest.mark.parametrize(
+    ("cloud", "trigger", "case"), TRIALS, ids=lambda part: part if isinstance(part, str) else part.name
+)
+def test_every_trigger_passes_every_case(
+    cloud: str, trigger: Trigger, case: Case, world: World, runtimes: Runtimes, need: Callable[[str | None], None]
+) -> None:
+    need(REASONS[cloud]())
+    check(case, trigger, runtimes.start(cloud), world)
