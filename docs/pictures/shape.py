@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 
 SOURCES = (
-    ("AWS Lambda", "Function URL · HTTP API · S3 · invoke", "#d9822b"),
-    ("Azure Functions", "HTTP · Blob Storage", "#2b7bd9"),
-    ("Google Cloud", "HTTP · Cloud Storage", "#2e9e5b"),
-    ("any container", "WSGI", "#7a6ad8"),
+    ("AWS Lambda", "HTTP · S3 · SQS · SNS · Kinesis · timers", "#d9822b"),
+    ("Azure Functions", "HTTP · Blob · queues · Event Grid · timers", "#2b7bd9"),
+    ("Google Cloud", "HTTP · Storage · Pub/Sub · timers", "#2e9e5b"),
+    ("any container", "HTTP · CloudEvents · timers", "#7a6ad8"),
     ("here", "Python · command line", "#8a8f98"),
 )
 STAGES = (
@@ -77,6 +77,8 @@ def draw() -> str:
         text(480, middle - 16, "answer(request)", "name", "middle"),
         text(480, middle + 6, "prediction", "small", "middle"),
         text(480, middle + 24, "or problem (RFC 9457)", "small", "middle"),
+        text(480, middle + 76, "events: recorded in a sink", "small", "middle"),
+        text(480, middle + 94, "before they are acknowledged", "small", "middle"),
         f'<path class="way" d="M556 {middle} C 584 {middle} 584 {TOP + 24} 612 {TOP + 24}"/>',
     ]
     for i, (name, does, how) in enumerate(STAGES):

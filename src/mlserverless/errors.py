@@ -31,12 +31,15 @@ class MlserverlessError(Exception):
     status = 500
     title = "The function failed"
     retryable = False
+    deployment = False
+    """Whether the deployment is to blame (settings, model, rights): once it is mended the request may succeed."""
 
 
 class ConfigError(MlserverlessError):
     """A setting is unknown or its value is not accepted. The deployment must be mended, not the request."""
 
     code, status, title = "misconfigured", 500, "The function is not configured correctly"
+    deployment = True
 
 
 class InvalidRequest(MlserverlessError):
@@ -64,14 +67,15 @@ class MethodNotAllowed(InvalidRequest):
 class SourceError(MlserverlessError):
     """The image's origin answered with an error, or with something that is not a whole answer.
 
-    Retryable for what may pass (HTTP 408, 429 and 5xx, a reset connection), permanent for the rest.
+    Retryable for what may pass (HTTP 408, 429 and 5xx, a reset connection), permanent for the rest. ``deployment``
+    where a store refuses this function: its role may be wrong.
     """
 
     code, status, title = "source-error", 502, "The image could not be fetched"
 
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
+    def __init__(self, message: str, *, retryable: bool = True, deployment: bool = False) -> None:
         super().__init__(message)
-        self.retryable = retryable
+        self.retryable, self.deployment = retryable, deployment
 
 
 class SourceBlocked(SourceError):
@@ -127,6 +131,7 @@ class ModelUnavailable(MlserverlessError):
     """
 
     code, status, title = "model-unavailable", 503, "The model cannot be used"
+    deployment = True
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
@@ -150,6 +155,7 @@ class SinkError(MlserverlessError):
     """The result could not be recorded where the setting ``sink`` says. The event must be delivered again."""
 
     code, status, title, retryable = "sink-error", 503, "The result could not be recorded", True
+    deployment = True
 
 
 class InternalError(MlserverlessError):

@@ -52,6 +52,11 @@ class Predictor:
                 self._loading.release()
         return self._loaded
 
+    @property
+    def loaded(self) -> Loaded | None:
+        """The model, None until it is loaded."""
+        return self._loaded
+
     def warm_up(self) -> None:
         """Load the model and run it once on a grey image, so that the first request finds all of it in memory."""
         loaded = self.load()

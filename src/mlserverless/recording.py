@@ -4,8 +4,8 @@ An item is acknowledged once its outcome stands in the sink. Which problems may 
 
 - What may pass (``retryable``) is never recorded under its key, where it would stand in the way of the answer that
   a later delivery makes. It is handed back.
-- What the deployment is to blame for (settings, the model, the sink) says nothing about the item. It is handed
-  back, so that the platform's dead-letter queue has it when the deployment is mended.
+- What the deployment is to blame for (settings, the model, rights, the sink) says nothing about the item. It is
+  handed back, so that the platform's dead-letter queue has it when the deployment is mended.
 - What will never pass is recorded and acknowledged where the sink keeps it. The log keeps nothing, so there it is
   recorded and handed back all the same: the dead-letter queue is its place.
 """
@@ -15,14 +15,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlserverless.deadline import Deadline
-from mlserverless.errors import ConfigError, MlserverlessError, ModelUnavailable, SinkError
+from mlserverless.errors import MlserverlessError
 from mlserverless.serving import Nothing, Redeliver, Service, Trigger, answer, new_id, problem
 from mlserverless.sinks import Sink
 from mlserverless.sinks.records import key, key_of, record
 from mlserverless.types import Outcome, Problem, Request
 
 log = logging.getLogger("mlserverless")
-DEPLOYMENT = (ConfigError.code, ModelUnavailable.code, SinkError.code)
 WRITE_S, WRITE_SHARE = 3.0, 0.1  # what a prediction leaves of its time for the write, at most and as a share
 
 
@@ -64,7 +63,7 @@ def hand_back(outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
 
 def lasting(result: object) -> bool:
     """Return whether ``result`` is a problem that no redelivery and no mended deployment would change."""
-    return isinstance(result, Problem) and not result.retryable and result.code not in DEPLOYMENT
+    return isinstance(result, Problem) and not result.retryable and not result.deployment
 
 
 def _one(
@@ -82,13 +81,14 @@ def _one(
 
     share = min(WRITE_S, WRITE_SHARE * deadline.remaining()) if place.keeps else 0.0
     try:
-        outcome = answer(new_id(), item, decode, service.predict, deadline.less(share) if share else deadline)
+        # What cannot be read goes by its message's name, so that its record, too, is one however often it comes.
+        name = getattr(item, "name", "") or new_id()
+        outcome = answer(name, item, decode, service.predict, deadline.less(share) if share else deadline)
     except Nothing:
         return None, True
-    if isinstance(outcome.result, Problem) and place.keeps and not lasting(outcome.result):
-        return _recorded(outcome, service, service.log, deadline), False
-    outcome = _recorded(outcome, service, place, deadline)
-    return outcome, not isinstance(outcome.result, Problem) or (place.keeps and lasting(outcome.result))
+    ends = not isinstance(outcome.result, Problem) or (place.keeps and lasting(outcome.result))
+    failure = _record(outcome, service, place if ends or not place.keeps else service.log, deadline)
+    return (outcome._replace(result=failure), False) if failure else (outcome, ends)
 
 
 def _opened(service: Service) -> Sink:
@@ -116,13 +116,13 @@ class _Broken:
         return False
 
 
-def _recorded(outcome: Outcome, service: Service, sink: Sink, deadline: Deadline) -> Outcome:
-    """Write ``outcome``; return it, or where that fails the outcome with the sink's problem in its place."""
+def _record(outcome: Outcome, service: Service, sink: Sink, deadline: Deadline) -> Problem | None:
+    """Write ``outcome``; return why that failed, or None."""
     name = key(outcome, model := service.model())
     try:
         sink.put(name, record(outcome, model, name), deadline)
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was recorded, and the neighbours go on
         told = problem(error, outcome.request_id, outcome.request.url or "")
         log.error("request %s was not recorded: %s", outcome.request_id, told.detail)
-        return outcome._replace(result=told)
-    return outcome
+        return told
+    return None

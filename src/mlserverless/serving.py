@@ -28,7 +28,10 @@ class Trigger(Protocol):
     """One kind of event, named by the service's own noun: S3Notification, BlobCreated, StorageFinalized."""
 
     def split(self, event: Any) -> Sequence[Any]:
-        """Return the items of ``event``; an event may hold none."""
+        """Return the items of ``event``; an event may hold none.
+
+        An item that has a ``name`` is known by it where ``decode`` fails; it is the same at every delivery.
+        """
 
     def decode(self, item: Any) -> Request:
         """Return the request that ``item`` makes; raise InvalidRequest for this item alone."""
@@ -93,12 +96,12 @@ class Service:
         return predictor.answer(request, deadline.within(settings.timeout), queue=settings.queue)
 
     def model(self) -> ModelId:
-        """Return which model answers; an empty one while it cannot be loaded."""
+        """Return which model answers; an empty one until it is loaded."""
         try:
-            model = self.predictor.load().model
+            loaded = self.predictor.loaded
         except MlserverlessError:
             return ModelId()
-        return ModelId(model.name, model.sha256)
+        return ModelId(loaded.model.name, loaded.model.sha256) if loaded else ModelId()
 
     def warm_up(self) -> None:
         """Load and run the model before the first request. A failure is logged; requests will tell it, too."""
@@ -145,7 +148,8 @@ def problem(error: Exception, request_id: str, url: str = "") -> Problem:
         headers = (("Retry-After", str(error.retry_after)),)
     if isinstance(error, MethodNotAllowed):
         headers = (("Allow", ", ".join(error.allow)),)
-    return Problem(error.status, error.code, error.title, str(error), error.retryable, headers)
+    told = Problem(error.status, error.code, error.title, str(error), error.retryable, headers)
+    return told._replace(deployment=error.deployment)
 
 
 def new_id() -> str:

@@ -86,6 +86,10 @@ def create(url: str, data: bytes, deadline: Deadline) -> None:
             _store(bucket, _seconds(deadline)).put(key, data, mode="create", use_multipart=False)
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileExistsError):
             return
+        except exceptions.PermissionDeniedError:
+            # Who may create but not replace is told so by some stores before they look whether it is there.
+            if not exists(url, deadline):
+                raise
 
 
 def exists(url: str, deadline: Deadline) -> bool:
@@ -134,7 +138,7 @@ def _told(url: str, deadline: Deadline, verb: str) -> Iterator[Any]:
         raise SourceNotFound(f"There is no object {name}.") from None
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
         does = "read" if verb == "deliver" else "write"
-        raise SourceError(f"This function may not {does} {name}.", retryable=False) from None
+        raise SourceError(f"This function may not {does} {name}.", retryable=False, deployment=True) from None
     except exceptions.BaseError as error:
         # obstore has one class for all of these; its text ends in a dump of the cause
         if "kind: Timeout" in str(error) or deadline.remaining() <= 0:

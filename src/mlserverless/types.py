@@ -65,7 +65,10 @@ class Prediction(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Why there is no prediction, in the terms of RFC 9457. ``instance`` is added by whoever answers."""
+    """Why there is no prediction, in the terms of RFC 9457. ``instance`` is added by whoever answers.
+
+    ``deployment`` is not told on the wire: whether mending the deployment may let the same request succeed.
+    """
 
     status: int
     code: str
@@ -73,6 +76,7 @@ class Problem(NamedTuple):
     detail: str
     retryable: bool
     headers: tuple[tuple[str, str], ...] = ()
+    deployment: bool = False
 
     def to_dict(self, request_id: str) -> dict[str, Any]:
         """Return the wire form of the problem for the request called ``request_id``."""

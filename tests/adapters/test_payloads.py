@@ -22,7 +22,7 @@ OBJECT: Asked = [("s3://photos/a b/cé.jpg", ETAG, "etag")]
 BUS: Asked = [("s3://photos/a b/cé+1%20.jpg", "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e", "version")]
 SQS, SNS = "19dd0b57-b21e-4ac1-bd88-01bbb068cb78", "dc1e94d9-56c5-5e96-808d-cc7f68faa162"
 GCS: Asked = [("gs://photos/a b/cé.jpg", "1587627537231057", "version")]
-PUSH, CE = "1215011316659232", "A234-1234-1234"
+PUSH, CE = "1215011316659232", "/cameras/left#A234-1234-1234"
 
 
 def said(requests: list[Request]) -> Asked:
@@ -123,7 +123,7 @@ HTTP_EVENTS: dict[str, Asked] = {
     "cloudevents/binary_text": [(TEXT, CE, "")],
     "cloudevents/structured": [(TEXT, CE, "")],
     "cloudevents/structured_base64": [(TEXT, CE, "")],
-    "cloudevents/batch": [("https://example.com/1.jpg", "1", "")],
+    "cloudevents/batch": [("https://example.com/1.jpg", "/cameras/left#1", "")],
     "cloudevents/no_type": [],
     "cloudevents/knative_ping": [],
     "cloudevents/s3_object_created": BUS,

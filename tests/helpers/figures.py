@@ -1,4 +1,4 @@
-"""Figures: what was measured, the bar it is held to, whether it holds; measured in turn, told as table and JSON."""
+"""Figures: what was measured, the bar it is held to, whether it holds; told as a table and as JSON."""
 
 import argparse
 import json

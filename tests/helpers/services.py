@@ -32,6 +32,10 @@ class FakePredictor:
         self.left: list[float] = []
         self.warmed = 0
 
+    @property
+    def loaded(self) -> Any:
+        return self.load()
+
     def load(self, deadline: Deadline | None = None) -> Any:
         return SimpleNamespace(model=SimpleNamespace(name=PREDICTION.model, sha256=PREDICTION.sha256))
 

@@ -1,15 +1,21 @@
 """The documents say what the code does: settings, problem codes, links, the picture, the changelog's names."""
 
+import json
 import re
 import runpy
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import mlserverless
-from mlserverless import errors
+from mlserverless import config, errors
+from mlserverless.adapters import aws
 from mlserverless.config import Settings
 from mlserverless.model_toml import ACTIVATIONS, FIT, RANGES, RESIZE
+from mlserverless.sinks import records
+from mlserverless.types import Options, Outcome, Prediction, Problem, Request, Score
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -37,6 +43,89 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert shown in (text, f"{text}.0"), name
 
 
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def block(page: str, after: str, kind: str) -> str:
+    """Return the first fenced block of a ``kind`` after a heading."""
+    found = re.search(rf"{re.escape(after)}\n.*?```{kind}\n(.*?)```", text(page), re.S)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("variable", sorted(config.FOREIGN))
+def test_every_variable_that_one_part_reads_is_documented(variable: str) -> None:
+    assert f"`{variable}`" in text("docs/reference/settings.md")
+
+
+@pytest.mark.parametrize("scheme", ["log:", "file:", "s3:", "gs:", "az:", "bigquery:", "sqs:", "queue:"])
+def test_every_sink_is_documented(scheme: str) -> None:
+    told = [row for row in text("docs/reference/http.md").splitlines() if re.match(rf"\| `[^|]*{scheme}", row)]
+    assert len(told) == 1
+    accepted, _ = config._READERS["sink"]
+    assert scheme in accepted
+    assert accepted.count(":") == 8, "a new scheme is documented and added here"
+
+
+def example() -> tuple[dict[str, object], Request, records.ModelId]:
+    """Return the record that the contract shows, the request that it is of, and the model."""
+    shown = json.loads(block("docs/reference/http.md", "## Results", "json"))
+    options = Options(**shown["options"])
+    request = Request(shown["request_id"], url=shown["source"], options=options, version=shown["version"])
+    return shown, request, records.ModelId(shown["model"], shown["sha256"])
+
+
+def test_the_record_is_the_one_that_is_shown() -> None:
+    shown, request, model = example()
+    scores = tuple(Score(**score) for score in shown["predictions"])  # type: ignore[attr-defined]
+    outcome = Outcome(None, request.id, request.url or "", Prediction(*model, scores), request)
+    moment = datetime.fromisoformat(str(shown["time"]))
+    made = records.record(outcome, model, records.key(outcome, model), lambda: moment.astimezone(UTC))
+    assert json.dumps(made) == json.dumps(shown), "in this order, too"
+
+
+def test_the_table_has_the_records_fields() -> None:
+    columns = re.findall(
+        r"(\w+) (?:STRING|TIMESTAMP|JSON)\b", block("docs/reference/http.md", "## Results", "sql")
+    )
+    shown, request, model = example()
+    problem = Problem(500, "internal", "", "", retryable=True)
+    failed = records.record(Outcome(None, "", "", problem, request), model, "")
+    assert columns == [*shown, "problem"]
+    assert list(failed) == [*list(shown)[:-1], "problem"]
+
+
+def test_the_how_to_finds_the_record_by_its_key(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(block("docs/how-to/results-and-queues.md", "## Find one image's result", "python"), {})
+    assert capsys.readouterr().out.strip() == f"s3://RESULTS/results/{example()[0]['key']}.json"
+
+
+def test_every_entry_point_that_the_contract_names_is_there() -> None:
+    named = set(re.findall(r"`(mlserverless\.adapters\.\w+)\.(\w+)`", text("docs/reference/http.md")))
+    assert len(named) == 12
+    for module, name in named:
+        assert hasattr(import_module(module), name), f"{module}.{name}"
+
+
+@pytest.mark.parametrize("kind", aws.TRIGGERS, ids=lambda kind: kind.__name__)
+def test_every_trigger_of_lambda_is_in_the_contract(kind: type) -> None:
+    words = {
+        "HttpApi": "Function URL, HTTP API (payload 2.0)",
+        "RestApi": "REST API, HTTP API (payload 1.0)",
+        "LoadBalancer": "Application Load Balancer",
+        "S3Notification": "S3 notification",
+        "SqsBatch": "SQS, standard or FIFO",
+        "SnsNotification": "SNS: a message",
+        "KinesisBatch": "Kinesis",
+        "ScheduledEvent": "EventBridge rule or Scheduler",
+        "EventBridgeEvent": 'EventBridge: S3\'s "Object Created"',
+        "WarmUp": "pings of serverless-plugin-warmup",
+        "DirectInvoke": "direct invoke",
+    }
+    assert f"| AWS | {words[kind.__name__]}" in text("docs/reference/http.md")
+
+
 def test_every_problem_is_documented_with_its_status() -> None:
     told = {row[0].strip("`"): int(row[1]) for row in rows("docs/reference/http.md") if row[1].isdigit()}
     raised = {
@@ -52,11 +141,19 @@ def test_every_word_of_a_model_folder_is_documented(word: str) -> None:
     assert re.search(rf"\b{word}\b", (ROOT / "docs/reference/model-folder.md").read_text(encoding="utf-8"))
 
 
+def anchors(page: Path) -> set[str]:
+    """Return what a page's headings can be linked by."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
-            assert (page.parent / target).exists(), target
+            led = page.parent / target if target else page
+            assert led.exists(), target
+            assert not anchor or anchor in anchors(led), f"{target}#{anchor}"
 
 
 def test_the_picture_is_the_one_that_its_script_draws() -> None:

@@ -15,10 +15,27 @@ from mlserverless.cli import UNUSABLE, WRONG
 from mlserverless.local.runtime import Runtime
 
 CLOUDS = ("aws", "azure", "gcp", "wsgi")
+GROUP = "mlserverless.adapters"  # the entry points by which an installed package adds a cloud
+
+
+def _known(context: click.Context, option: click.Parameter, cloud: str) -> str:
+    """Return ``cloud`` if it is one of ours or an installed package's; only another name is looked up."""
+    if cloud in CLOUDS or cloud in (others := _installed()):
+        return cloud
+    told = ", ".join(map(repr, (*CLOUDS, *sorted(others))))
+    raise click.BadParameter(f"{cloud!r} is not one of {told}.", context, option)
 
 
 @click.command(epilog="Example: mlserverless serve --on aws --model models/mine")
-@click.option("--on", "cloud", type=click.Choice(CLOUDS), default="wsgi", show_default=True, help="Whose runtime.")
+@click.option(
+    "--on",
+    "cloud",
+    callback=_known,
+    metavar=f"[{'|'.join(CLOUDS)}|NAME]",
+    default="wsgi",
+    show_default=True,
+    help="Whose runtime; NAME: one that an installed package adds.",
+)
 @click.option("--model", help="A model folder, a .tflite file or a bundled model's name.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port.")
@@ -96,6 +113,8 @@ def start(
     """Start ``cloud``'s runtime; raise RuntimeError where it cannot run here, ValueError for a wrong setting."""
     from mlserverless.local import aws, azure, deploy, gcp, wsgi
 
+    if cloud not in CLOUDS:
+        return _start_installed(cloud, app_dir=app, host=host, port=port, environment=environment)
     if cloud == "aws":
         folder = app or deploy.folder("aws")
         return aws.start(
@@ -113,3 +132,22 @@ def start(
     if cloud == "gcp":
         return gcp.start(app_dir=app, host=host, port=port, environment=environment)
     return wsgi.start(host=host, port=port, environment=environment)
+
+
+def _installed() -> dict[str, Any]:
+    """Return the entry points of the installed packages' clouds, by their names."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in CLOUDS}
+
+
+def _start_installed(cloud: str, **given: Any) -> Runtime:
+    entry = _installed()[cloud]
+    try:
+        adapter = entry.load()
+    except ImportError as error:
+        raise RuntimeError(f"{entry.value}, which a package names for it, cannot be imported: {error}") from error
+    if (reason := adapter.available()) is not None:
+        raise RuntimeError(reason)
+    runtime: Runtime = adapter.start(**given)
+    return runtime

@@ -16,10 +16,14 @@ Found = Request | InvalidRequest
 
 
 class Part(NamedTuple):
-    """One thing that a message asks for. ``message`` is what the platform acknowledges the message by."""
+    """One thing that a message asks for. ``message`` is what the platform acknowledges the message by.
+
+    ``name`` is what the part is known by where it cannot be read: the same at every delivery.
+    """
 
     message: str
     found: Found
+    name: str = ""
 
 
 def decode(part: Part) -> Request:
@@ -29,6 +33,7 @@ def decode(part: Part) -> Request:
     return part.found
 
 
-def parts(message: str, found: Sequence[Found]) -> list[Part]:
-    """Return what a message asks for as its parts."""
-    return [Part(message, one) for one in found]
+def parts(message: str, found: Sequence[Found], name: str = "") -> list[Part]:
+    """Return what a message asks for as its parts, named after the message, or ``name``, and their place in it."""
+    name = name or message
+    return [Part(message, one, f"{name}/{at}" if at and name else name) for at, one in enumerate(found)]

@@ -41,17 +41,18 @@ def split(request: HttpRequest) -> list[tuple[str, list[Found]]]:
         attributes = {
             name[3:]: unquote(value) for name, value in request.headers.items() if name.startswith("ce-")
         }
-        return [(attributes.get("id", ""), read(attributes, request.body or None))]
+        return [(_name(attributes), read(attributes, request.body or None))]
     try:
         given = json.loads(request.body)
     except (ValueError, RecursionError):
         return [("", [InvalidRequest("The CloudEvent is not valid JSON.")])]
     events = given if isinstance(given, list) and kind == BATCHED else [given]
-    return [(_id(event), _structured(event)) for event in events]
+    return [(_name(event), _structured(event)) for event in events]
 
 
-def _id(event: Any) -> str:
-    return str(event.get("id", "")) if isinstance(event, dict) else ""
+def _name(event: Any) -> str:
+    """Return what the event is known by, which its source and its id are together."""
+    return f"{event.get('source', '')}#{event['id']}" if isinstance(event, dict) and event.get("id") else ""
 
 
 def _structured(event: Any) -> list[Found]:
@@ -97,4 +98,12 @@ def read(attributes: Mapping[str, Any], data: Any, depth: int = 0) -> list[Found
         return [
             InvalidRequest(f"The CloudEvent of the type {kind[:60]!r} has no data that says what to classify.")
         ]
-    return message.read(data, name, depth + 1)
+    found = message.read(data, name, depth + 1)
+    return [_of(attributes["source"], name, one) for one in found]
+
+
+def _of(source: str, name: str, found: Found) -> Found:
+    """Return ``found`` with the source in its version: an event's id is unique within its source only."""
+    if isinstance(found, InvalidRequest) or found.pin or found.version != name:
+        return found
+    return found._replace(version=f"{source}#{name}")

@@ -38,8 +38,11 @@ def read(payload: Any, name: str, depth: int = 0) -> list[Found]:
         except (ValueError, RecursionError):
             return [InvalidRequest(f"The message is neither a URL nor JSON; expected is {EXAMPLE}.")]
     if isinstance(payload, list):
-        lists = [read(one, f"{name}/{at}", depth + 1) for at, one in enumerate(payload[:MOST_URLS])]
-        return [found for inner in lists for found in inner]
+        lists = [read(one, f"{name}/{at}", depth + 1) for at, one in enumerate(payload[: MOST_URLS + 1])]
+        found = [one for inner in lists for one in inner]
+        if len(found) > MOST_URLS or len(payload) > MOST_URLS:
+            return [InvalidRequest(f"The message asks for more than {MOST_URLS:,} images; send several messages.")]
+        return found
     if isinstance(payload, str) and depth < DEEPEST:
         return read(payload, name, depth + 1)
     if not isinstance(payload, dict):
@@ -63,10 +66,10 @@ def ask(given: Mapping[str, Any], name: str) -> list[Found]:
 
 
 def _object(given: dict[str, Any], name: str, depth: int) -> list[Found]:
-    if "Records" in given:
-        return _records(given["Records"], name, depth)
     if given.get("Event") == "s3:TestEvent":
         return []
+    if "Records" in given:
+        return _records(given["Records"], name, depth)
     if "TopicArn" in given and "Message" in given:
         return sns(given, name, depth)
     if "specversion" in given:
@@ -86,7 +89,7 @@ def _object(given: dict[str, Any], name: str, depth: int) -> list[Found]:
 
 def _records(records: Any, name: str, depth: int) -> list[Found]:
     if not isinstance(records, list):
-        return []
+        return [InvalidRequest("The message's Records are no list.")]
     found: list[Found] = []
     for at, record in enumerate(records):
         own = f"{name}/{at}" if len(records) > 1 else name

@@ -1,6 +1,7 @@
 """Each store's own words for "an object was written": S3, EventBridge, Cloud Storage, Azure Blob.
 
-Only what creates an object asks for anything; removals, test events and the like are read as no request at all.
+Only what creates an object asks for anything. Removals, test events and "folders", objects whose names end in a
+slash, are read as no request at all.
 """
 
 import os
@@ -25,12 +26,14 @@ def s3_record(record: Mapping[str, Any], name: str) -> list[Found]:
     try:
         bucket, item = record["s3"]["bucket"]["name"], record["s3"]["object"]
         url = f"s3://{bucket}/{unquote_plus(item['key'])}"
-        version, tag = item.get("versionId"), item.get("eTag")
+        if url.endswith("/"):
+            return []
+        version, tag, order = item.get("versionId"), item.get("eTag"), item.get("sequencer")
     except (KeyError, TypeError, AttributeError):
         return [InvalidRequest("The S3 record names no bucket and object: s3.bucket.name, s3.object.key.")]
     told = record.get("responseElements")
     own = told.get("x-amz-request-id") if isinstance(told, dict) else None
-    return [_pinned(own if isinstance(own, str) else name, url, version, tag)]
+    return [_pinned(own if isinstance(own, str) else name, url, version, tag, order)]
 
 
 def eventbridge(event: Mapping[str, Any], name: str) -> list[Found]:
@@ -41,7 +44,10 @@ def eventbridge(event: Mapping[str, Any], name: str) -> list[Found]:
         detail = event["detail"]
         item = detail["object"]
         url = f"s3://{detail['bucket']['name']}/{item['key']}"
-        return [_pinned(name, url, item.get("version-id"), item.get("etag"))]
+        if url.endswith("/"):
+            return []
+        tag = item.get("etag") or item.get("eTag")
+        return [_pinned(name, url, item.get("version-id"), tag, item.get("sequencer"))]
     except (KeyError, TypeError, AttributeError):
         return [InvalidRequest("The event names no bucket and object: detail.bucket.name, detail.object.key.")]
 
@@ -50,6 +56,8 @@ def cloud_storage(item: Any, name: str) -> list[Found]:
     """Return the request for an object of Cloud Storage, in its JSON form (``bucket``, ``name``, …)."""
     if not isinstance(item, dict) or not item.get("bucket") or not item.get("name"):
         return [InvalidRequest("The Cloud Storage event names no bucket and object.")]
+    if str(item["name"]).endswith("/"):
+        return []
     return [_pinned(name, f"gs://{item['bucket']}/{item['name']}", item.get("generation"), None)]
 
 
@@ -68,7 +76,10 @@ def audit(data: Any, name: str) -> list[Found]:
 
 def blob_created(data: Any, name: str) -> list[Found]:
     """Return the request for the data of Event Grid's ``Microsoft.Storage.BlobCreated``, in either schema."""
-    url = data.get("url") if isinstance(data, dict) else None
+    # Data Lake Storage tells the blob's own address beside that of its file system.
+    url = (data.get("blobUrl") or data.get("url")) if isinstance(data, dict) else None
+    if isinstance(url, str) and url.endswith("/"):
+        return []
     if not isinstance(url, str) or not url:
         return [InvalidRequest("The BlobCreated event has no data.url.")]
     tag = data.get("eTag")
@@ -92,10 +103,14 @@ def blob_place(url: str) -> str:
     return url
 
 
-def _pinned(name: str, url: str, version: Any, tag: Any) -> Request:
-    """Return a request for the object's version, where it has one, else for the content that ``tag`` names."""
+def _pinned(name: str, url: str, version: Any, tag: Any, order: Any = None) -> Request:
+    """Return a request for the object's version, where it has one, else for the content that ``tag`` names.
+
+    With neither, ``order`` (S3's sequencer, which grows with every write) tells one event from another, or its
+    name.
+    """
     if version and isinstance(version, str | int) and version != "null":
         return Request(name, url=url, version=str(version), pin="version")
     if tag and isinstance(tag, str):
         return Request(name, url=url, version=tag.strip('"'), pin="etag")
-    return Request(name, url=url, version=name)
+    return Request(name, url=url, version=order if isinstance(order, str) and order else name)

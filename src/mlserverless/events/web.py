@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mlserverless.deadline import Deadline
 from mlserverless.errors import MlserverlessError
-from mlserverless.events import Found, Part, cloudevent, decode, message, objects
+from mlserverless.events import Found, Part, cloudevent, decode, message, objects, parts
 from mlserverless.events.schedule import Schedule, Tick
 from mlserverless.recording import lasting, serve
 from mlserverless.serving import Redeliver, Service, new_id, problem
@@ -71,7 +71,9 @@ class HttpEvents:
 class _Deliveries:
     def split(self, event: list[Delivery]) -> Sequence[Part]:
         return [
-            Part("endless" if delivery.endless else "", found) for delivery in event for found in delivery.found
+            part
+            for delivery in event
+            for part in parts("endless" if delivery.endless else "", delivery.found, delivery.id)
         ]
 
     decode: Callable[[Part], Request] = staticmethod(decode)

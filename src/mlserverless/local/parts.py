@@ -25,7 +25,8 @@ class Part(NamedTuple):
     def folder(self) -> Path:
         """Where this version of the part is kept."""
         name = self.requirement.replace("==", "-")
-        return cache_folder() / f"{name}-{self.wheel_sha256[:12]}"
+        members = self.prefix.strip("/").rpartition("/")[2]
+        return cache_folder() / f"{name}-{self.wheel_sha256[:12]}-{members}"
 
 
 def cache_folder() -> Path:

@@ -33,7 +33,10 @@ class ObjectSink:
             self._prefix = folder.rstrip("/") + "/"
             self._create, self._exists = _create_file, lambda path, _: os.path.exists(path)
         else:
-            stores.place(f"{self._prefix}x")  # the form is checked now, not at the first result
+            # The form is checked now, not at the first result: obstore takes no key with such a segment.
+            _, key = stores.place(f"{self._prefix}x")
+            if any(part in ("", ".", "..") for part in key.split("/")):
+                raise ConfigError(f"The sink's prefix has an empty part, or one that is . or .. See {DOCS}.")
 
     def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:
         """Create the record's object; one that is there already is the same result, and stays."""

@@ -18,11 +18,12 @@ class ModelId(NamedTuple):
 def key(outcome: Outcome, model: ModelId) -> str:
     """Return the key of an outcome's record: that of its request.
 
-    What could not be decoded names no source; its id is in the key, since nothing else tells it from another.
+    What could not be decoded names no source and was asked of no model; its id alone tells it from another.
     """
     request = outcome.request
-    nameless = not (request.url or request.version)
-    return key_of(request._replace(version=outcome.request_id) if nameless else request, model)
+    if not (request.url or request.version):
+        return key_of(request._replace(version=outcome.request_id), ModelId())
+    return key_of(request, model)
 
 
 def key_of(request: Request, model: ModelId) -> str:

@@ -17,7 +17,8 @@ def s3(messages: Sequence[Message]) -> Event:
     for message in messages:
         place = record["s3"] | {"bucket": {"name": "images"}}
         place["object"] = {"key": quote_plus(message.name), "eTag": message.etag, "sequencer": message.id}
-        records.append({**record, "s3": {} if message.malformed else place})
+        told = {"responseElements": {"x-amz-request-id": message.id}}
+        records.append({**record, **told, "s3": {} if message.malformed else place})
     return {"Records": records}
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -189,3 +189,84 @@ def test_aws_and_azure_are_given_their_own_options(monkeypatch: pytest.MonkeyPat
 
 def test_the_clouds_are_those_that_start() -> None:
     assert module.CLOUDS == ("aws", "azure", "gcp", "wsgi")
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put a package with entry points on the path, as an installer does."""
+
+    def installed(code: str, **entries: str) -> None:
+        told = tmp_path / "fourth-1.0.dist-info"
+        told.mkdir()
+        (told / "METADATA").write_text("Metadata-Version: 2.1\nName: fourth\nVersion: 1.0\n")
+        lines = [f"{name} = {value}" for name, value in entries.items()]
+        (told / "entry_points.txt").write_text("\n".join(["[mlserverless.adapters]", *lines, ""]))
+        (tmp_path / "fourth_cloud.py").write_text(code)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "fourth_cloud", raising=False)
+
+    return installed
+
+
+FOURTH = """
+def available():
+    return {reason!r}
+
+def start(**asked):
+    raise ValueError(sorted(asked.items()))
+"""
+
+
+def test_an_installed_package_adds_a_cloud(install: Callable[..., None], tmp_path: Path) -> None:
+    install(FOURTH.format(reason=None), fourth="fourth_cloud")
+    result = run("--on", "fourth", "--port", "81", "--app", str(tmp_path), "--model", "mine", "--parallel", "2")
+    asked = [("app_dir", tmp_path), ("environment", {"MLSERVERLESS_MODEL": "mine"})]
+    asked += [("host", "127.0.0.1"), ("port", 81)]
+    assert (result.exit_code, result.stderr) == (2, f"fourth: {asked}\n"), "and nothing that only aws knows"
+
+
+def test_an_installed_cloud_says_why_it_cannot_run(install: Callable[..., None]) -> None:
+    install(FOURTH.format(reason="no licence"), fourth="fourth_cloud")
+    result = run("--on", "fourth")
+    assert (result.exit_code, result.stderr) == (3, "fourth: no licence\n")
+
+
+def test_an_installed_cloud_that_cannot_be_imported_is_told(install: Callable[..., None]) -> None:
+    install("import no_such_module", fourth="fourth_cloud")
+    result = run("--on", "fourth")
+    assert result.exit_code == 3
+    wanted = "fourth: fourth_cloud, which a package names for it, cannot be imported: No module named 'no_such"
+    assert result.stderr.startswith(wanted)
+
+
+def test_an_unknown_cloud_is_told_all_that_are_known(install: Callable[..., None]) -> None:
+    install("", fourth="fourth_cloud", another="fourth_cloud")
+    result = run("--on", "heroku")
+    assert result.exit_code == 2
+    assert "'heroku' is not one of 'aws', 'azure', 'gcp', 'wsgi', 'another', 'fourth'." in result.stderr
+
+
+def test_a_package_does_not_replace_one_of_ours(
+    install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(**given: Any) -> None:
+        raise Started(given)
+
+    install("", gcp="fourth_cloud")
+    monkeypatch.setattr(gcp, "start", start)
+    with pytest.raises(Started):
+        run("--on", "gcp")
+    assert "gcp" not in module._installed()
+
+
+def test_packages_are_not_looked_up_for_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(**given: Any) -> None:
+        raise Started(given)
+
+    def looked_up() -> None:
+        raise AssertionError("looked up")
+
+    monkeypatch.setattr(wsgi, "start", start)
+    monkeypatch.setattr(module, "_installed", looked_up)
+    with pytest.raises(Started):
+        run("--on", "wsgi")

@@ -169,8 +169,11 @@ TYPES: dict[str, tuple[Any, list[Request]]] = {
         [Request("c-1", url="s3://photos/a+b.jpg", version="v1", pin="version")],
     ),
     "mine.Object Created": ({"url": URL}, [ASKED]),
-    "mine.notification": ({"kind": "storage#object", **GCS}, [Request("c-1", url="gs://photos/a b.jpg", version="158", pin="version")]),
-}  # fmt: skip
+    "mine.notification": (
+        {"kind": "storage#object", **GCS},
+        [Request("c-1", url="gs://photos/a b.jpg", version="158", pin="version")],
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -47,8 +47,13 @@ def why(found: list[Found]) -> str:
 def test_a_notification_as_s3_sends_it() -> None:
     """Its key is form-encoded, and its ETag says which content was meant."""
     assert objects.s3_record(record("s3_put"), "m") == [
-        Request("EXAMPLE123456789", url="s3://photos/a b/cé.jpg", version="0123456789abcdef0123456789abcdef", pin="etag")
-    ]  # fmt: skip
+        Request(
+            "EXAMPLE123456789",
+            url="s3://photos/a b/cé.jpg",
+            version="0123456789abcdef0123456789abcdef",
+            pin="etag",
+        )
+    ]
 
 
 def test_a_version_id_comes_before_the_etag() -> None:
@@ -62,7 +67,9 @@ def test_a_version_id_comes_before_the_etag() -> None:
         ({"versionId": "null", "eTag": "e1"}, "e1", "etag"),
         ({"versionId": "", "eTag": '"e1"'}, "e1", "etag"),
         ({"versionId": None, "eTag": ""}, "m", ""),
-        ({"versionId": ["x"], "eTag": 5}, "m", ""),
+        ({"versionId": ["x"], "eTag": 5, "sequencer": "0A"}, "0A", ""),
+        ({"versionId": ["x"], "eTag": 5, "sequencer": 1}, "m", ""),
+        ({"eTag": "e1", "sequencer": "0A"}, "e1", "etag"),
         ({}, "m", ""),
     ],
 )
@@ -135,6 +142,8 @@ def test_a_record_without_an_id_has_the_messages(told: Any) -> None:
     [
         ({"version-id": "v1", "etag": "e1"}, "v1", "version"),
         ({"etag": "e1"}, "e1", "etag"),
+        ({"eTag": "e1", "sequencer": "0A"}, "e1", "etag"),
+        ({"sequencer": "0A"}, "0A", ""),
         ({}, "m", ""),
     ],
 )
@@ -181,8 +190,9 @@ def test_a_generation_says_which_object_was_meant(generation: Any, version: str,
 
 
 @pytest.mark.parametrize(
-    "given", [None, [], "x", {}, {"bucket": "b"}, {"name": "n"}, {"bucket": "", "name": "n"}, {"bucket": "b", "name": 5}]
-)  # fmt: skip
+    "given",
+    [None, [], "x", {}, {"bucket": "b"}, {"name": "n"}, {"bucket": "", "name": "n"}, {"bucket": "b", "name": 5}],
+)
 def test_an_object_without_bucket_or_name_is_not_valid(given: Any) -> None:
     assert why(objects.cloud_storage(given, "m")) == "The Cloud Storage event names no bucket and object."
 

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import tls
 from helpers.origin import response, serving
-from helpers.services import PREDICTION, FakePredictor, FakeService
+from helpers.services import PREDICTION, FakeService
 from helpers.sinks import MemorySink
 from mlserverless import stores
 from mlserverless.deadline import Deadline
@@ -121,7 +121,9 @@ def test_a_line_that_is_wrong_is_recorded_and_takes_no_other_along(
     assert told == ["invalid-request"]
 
 
-def test_a_line_that_names_a_stores_own_version_is_read_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_names_a_stores_own_version_is_read_as_the_object_is_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A listing in JSON has generations; the tick's time is none, and no store has such a version."""
     listed = json.dumps({"kind": "storage#object", "bucket": "b", "name": "k", "generation": "158"})
     (request,) = requests(monkeypatch, listed)
@@ -226,10 +228,3 @@ def test_a_list_that_is_not_there_on_the_web_fails_the_tick(shown: Path, monkeyp
         made = service(schedule_source=origin.url("/list", "localhost"))
         with pytest.raises(SourceNotFound):
             Schedule(made)(TICK, Deadline(10))
-
-
-def test_the_warm_up_is_the_predictors_own() -> None:
-    fake = FakePredictor()
-    make: Any = lambda: fake  # noqa: E731
-    Schedule(Service(make))(TICK, Deadline())
-    assert fake.warmed == 1

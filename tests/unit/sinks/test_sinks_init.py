@@ -12,7 +12,7 @@ from helpers.s3 import use_s3_at
 from helpers.services import FakePredictor
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
-from mlserverless.errors import ConfigError, InvalidRequest, SinkError
+from mlserverless.errors import ConfigError, InvalidRequest, ModelUnavailable, SinkError
 from mlserverless.recording import hand_back, serve
 from mlserverless.serving import Redeliver, Service
 from mlserverless.sinks import Sink, open_sink
@@ -154,3 +154,19 @@ def test_a_client_that_cannot_be_made_hands_every_event_back(monkeypatch: pytest
     fake: Callable[[], Any] = lambda: FakePredictor(sink=url)  # noqa: E731
     with pytest.raises(Redeliver, match="1 of 1 items failed"):
         serve(Words(), ["s3://b/1"], Service(fake, write=[].append), Deadline(5))
+
+
+def test_which_model_was_asked_is_told_within_the_events_time() -> None:
+    """A model whose download fails is asked for again by each record; that must not outlast the invocation."""
+    granted: list[float] = []
+
+    class Missing(FakePredictor):
+        def load(self, deadline: Deadline | None = None) -> Any:
+            granted.append((deadline or Deadline()).remaining())
+            raise ModelUnavailable("Its origin answered 503.", retryable=True)
+
+    fake: Callable[[], Any] = lambda: Missing(ModelUnavailable("Its origin answered 503."))  # noqa: E731
+    with pytest.raises(Redeliver, match="model-unavailable"):
+        serve(Words(), ["s3://b/1"], Service(fake, OutputSink([].append), [].append), Deadline(5))
+    assert granted
+    assert max(granted) <= 5

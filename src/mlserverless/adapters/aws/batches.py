@@ -31,7 +31,7 @@ class _Batch:
         found: list[Part] = []
         for record in records_of(event[1]):
             name = self._name(record)
-            found += parts(name, self._read(record, name or event[0]))
+            found += parts(name, self._read(record, name or event[0]), name or event[0])
         return found
 
     decode: Callable[[Part], Request] = staticmethod(decode)

@@ -7,6 +7,7 @@ deliveries, Event Grid tries for a day.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from time import sleep
 from typing import Any, NamedTuple
 
 import azure.functions as func
@@ -17,9 +18,11 @@ from mlserverless.events import Part, cloudevent, decode, message, parts
 from mlserverless.events.objects import blob_place
 from mlserverless.events.schedule import Schedule, Tick
 from mlserverless.recording import hand_back, lasting, serve
-from mlserverless.serving import Service
+from mlserverless.serving import Redeliver, Service
 from mlserverless.sinks import Sink
 from mlserverless.types import Outcome, Request
+
+HOLD_S, LONGEST_HOLD_S = 1.0, 30.0
 
 
 class Blob(NamedTuple):
@@ -87,11 +90,21 @@ class QueueMessage(_Messages):
 
 
 class ServiceBusMessage(_Messages):
-    """A message of a Service Bus queue or topic."""
+    """A message of a Service Bus queue or topic.
+
+    Service Bus delivers what was handed back at once, and ten times in all: a store that is out for ten seconds
+    would dead-letter whatever came meanwhile. So the message is held for a while first, each time twice as long.
+    """
 
     def __call__(self, received: func.ServiceBusMessage, sink: Sink | None = None) -> None:
         """Answer the message."""
-        self._serve(received, sink)
+        deadline = granted(limits.LIMIT_S)
+        try:
+            serve(self, received, self._service, deadline, sink=sink)
+        except Redeliver:
+            count = received.delivery_count or 1
+            sleep(min(HOLD_S * 2 ** min(count - 1, 10), LONGEST_HOLD_S, deadline.remaining()))
+            raise
 
     def split(self, event: func.ServiceBusMessage) -> Sequence[Part]:
         """Return what the message asks for; without an id of its own it goes by its sequence number."""
