@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 AZURE_VENV := .venv-azure
 export MLSERVERLESS_AZURE_PYTHON := $(CURDIR)/$(AZURE_VENV)/bin/python
 
-.PHONY: help demo test lint unit real wheel security security-short bench models locks clean
+.PHONY: help demo test lint unit real wheel security security-short events events-short bench models locks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ $(AZURE_VENV)/.ready: requirements/azure-runtime.txt pyproject.toml
 demo: $(VENV)/.ready $(AZURE_VENV)/.ready ## Classify four photos through every cloud's runtime; prints one table
 	$(PY) examples/demo.py
 
-test: lint unit real wheel security-short ## Run every check; slow gates whose inputs have not changed are not run again
+test: lint unit real wheel security-short events-short ## Run every check; slow gates whose inputs have not changed are not run again
 	$(PY) tools/gate.py --summary
 
 lint: $(VENV)/.ready ## ruff, mypy --strict, import contracts
@@ -56,6 +56,12 @@ security: $(VENV)/.ready $(AZURE_VENV)/.ready ## Measure every security figure a
 
 security-short: $(VENV)/.ready $(AZURE_VENV)/.ready # the same, shortened to at most three minutes
 	PYTHONPATH=tests $(PY) tools/gate.py security -- $(PY) -m security --short
+
+events: $(VENV)/.ready $(AZURE_VENV)/.ready ## Measure what becomes of events, with crashes and faults; prints a table, writes JSON
+	PYTHONPATH=tests $(PY) -m delivery
+
+events-short: $(VENV)/.ready $(AZURE_VENV)/.ready # the same, shortened to at most three minutes
+	PYTHONPATH=tests $(PY) tools/gate.py events -- $(PY) -m delivery --short
 
 bench: $(VENV)/.ready ## Measure the cold start side by side with a bare floor and with the usual write-up
 	$(PY) benchmarks/cold_start.py

@@ -43,9 +43,13 @@ class ConfigError(MlserverlessError):
 
 
 class InvalidRequest(MlserverlessError):
-    """The request does not say what to classify, or says it wrongly."""
+    """The request does not say what to classify, or says it wrongly.
+
+    ``about`` is the id of the message that cannot be read, where it has one: the same at every delivery.
+    """
 
     code, status, title = "invalid-request", 400, "The request is not valid"
+    about = ""
 
 
 class NotFound(InvalidRequest):

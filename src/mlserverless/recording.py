@@ -81,9 +81,7 @@ def _one(
 
     share = min(WRITE_S, WRITE_SHARE * deadline.remaining()) if place.keeps else 0.0
     try:
-        # What cannot be read goes by its message's name, so that its record, too, is one however often it comes.
-        name = getattr(item, "name", "") or new_id()
-        outcome = answer(name, item, decode, service.predict, deadline.less(share) if share else deadline)
+        outcome = answer(new_id(), item, decode, service.predict, deadline.less(share) if share else deadline)
     except Nothing:
         return None, True
     ends = not isinstance(outcome.result, Problem) or (place.keeps and lasting(outcome.result))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from mlserverless.deadline import Deadline
-from mlserverless.errors import InternalError, MethodNotAllowed, MlserverlessError, Overloaded
+from mlserverless.errors import InternalError, InvalidRequest, MethodNotAllowed, MlserverlessError, Overloaded
 from mlserverless.net.url import redact
 from mlserverless.predictor import Predictor
 from mlserverless.sinks import Sink, open_sink
@@ -28,10 +28,7 @@ class Trigger(Protocol):
     """One kind of event, named by the service's own noun: S3Notification, BlobCreated, StorageFinalized."""
 
     def split(self, event: Any) -> Sequence[Any]:
-        """Return the items of ``event``; an event may hold none.
-
-        An item that has a ``name`` is known by it where ``decode`` fails; it is the same at every delivery.
-        """
+        """Return the items of ``event``; an event may hold none."""
 
     def decode(self, item: Any) -> Request:
         """Return the request that ``item`` makes; raise InvalidRequest for this item alone."""
@@ -131,6 +128,8 @@ def answer(name: str, item: Any, decode: Callable[[Any], Request], predict: Answ
     except Nothing:
         raise
     except Exception as error:  # noqa: BLE001 - the boundary
+        if isinstance(error, InvalidRequest) and error.about:
+            request = request._replace(id=error.about)
         result = problem(error, request.id, request.url or "")
     return Outcome(item, request.id, redact(request.url) if request.url else "", result, request)
 

@@ -70,6 +70,13 @@ def _line(found: dict[str, Any]) -> str:
     return f"{told} of {found['events']} events ({moments})"
 
 
+def _moment(written: int, struck: int) -> str:
+    """Say where a kill fell, by how many of the events it struck had their results by then."""
+    if not written:
+        return "before any was written"
+    return "between write and acknowledgement" if written == struck else "in the middle"
+
+
 def _image() -> bytes:
     image = Image.radial_gradient("L").resize((224, 224)).convert("RGB")
     out = io.BytesIO()
@@ -130,14 +137,19 @@ class _Kills:
 
     def _deliver(self, stop: Event, struck: list[str], batch: int) -> None:
         while not stop.is_set():
-            delivery = self._one(batch)
-            if delivery is None:
-                self._publish()
-            elif delivery.failed and stop.is_set():
-                if not isinstance(delivery.answer, ConnectionRefusedError):  # else it came after the kill
-                    struck += [self._cloud.source(text) for text in delivery.texts]
-            elif delivery.failed:
+            try:
+                if (delivery := self._one(batch)) is None:
+                    self._publish()
+                    continue
+            except Exception as error:  # noqa: BLE001 - told in the figure's details; the kills come up short
+                self._failures.append(repr(error))
+                return
+            if not delivery.failed:
+                continue
+            if not stop.is_set():
                 self._failures.append(str(delivery.answer))
+            elif not isinstance(delivery.answer, ConnectionRefusedError):  # else it came after the kill
+                struck += [self._cloud.source(text) for text in delivery.texts]
 
     def _one(self, batch: int) -> Delivery | None:
         with self._lock:
@@ -171,17 +183,11 @@ class _Kills:
     def _result(self) -> dict[str, Any]:
         records = self._cloud.store.records("results")
         results = Counter(record["source"] for record in records.values())
-        seen = {record["source"]: self._first[name][0] for name, record in records.items()}
+        seen = {record["source"]: self._first[name][0] for name, record in records.items() if name in self._first}
         moments: Counter[str] = Counter()
         for number, struck in self._struck:
             written = sum(seen.get(source, number + 1) <= number for source in struck)
-            moments[
-                "before any was written"
-                if not written
-                else "between write and acknowledgement"
-                if written == len(struck)
-                else "in the middle"
-            ] += 1
+            moments[_moment(written, len(struck))] += 1
         return {
             "cloud": self._cloud.name,
             "kills": len(self._struck),
@@ -191,5 +197,5 @@ class _Kills:
             "wrong": sum("predictions" not in record for record in records.values()),
             "moments": dict(moments),
             "not of ours": sorted(set(results) - self._events),
-            "failures between": self._failures,
+            "failures between": self._failures[:20],
         }

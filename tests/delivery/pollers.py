@@ -28,6 +28,9 @@ class Cloud:
     store: stores.Store
     _words: str  # in the command line of the runtime's process
 
+    def __init__(self, folder: Path) -> None:
+        """Start the store and the queue; ``folder`` is for their files."""
+
     def publish(self, name: str, image: bytes) -> str:
         """Upload an object, have it told of, and return its source as the record has it."""
         raise NotImplementedError

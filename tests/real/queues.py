@@ -253,7 +253,7 @@ class PushSubscription:
             self._waiting.remove(chosen)
             self._under_way += 1
         name, attempts = chosen.message["messageId"], chosen.attempts + 1
-        body = {"message": chosen.message, "subscription": "projects/test/subscriptions/photos"}
+        body: dict[str, Any] = {"message": chosen.message, "subscription": "projects/test/subscriptions/photos"}
         if self._most:
             body["deliveryAttempt"] = attempts
         answer: Any

@@ -81,9 +81,9 @@ def test_a_record_that_cannot_be_read_is_a_problem_for_itself(record: Any) -> No
 def test_what_the_bus_and_its_queues_carry(name: str) -> None:
     given = payload(name)
     (part,) = EventBridge(Service()).split(("invocation", given))
-    own = given[0]["id"] if isinstance(given, list) else given["id"]
+    event = given[0] if isinstance(given, list) else given
     assert isinstance(part.found, Request)
-    assert (part.found.id, part.found.version) == (own, own)
+    assert (part.found.id, part.found.version) == (event["id"], f"{event['source']}#{event['id']}")
     assert part.found.url == "https://images.example.com/cat.jpg"
 
 

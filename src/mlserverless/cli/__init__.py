@@ -11,6 +11,7 @@ from typing import Any
 
 COMMANDS = {
     "predict": "Classify images: URLs, files, or - for standard input.",
+    "conform": "Ask an endpoint, anywhere, whether it keeps the wire contract.",
     "serve": "Serve the model in a cloud's real runtime, on this machine.",
 }
 FAILED, WRONG, UNUSABLE = 1, 2, 3

@@ -16,14 +16,10 @@ Found = Request | InvalidRequest
 
 
 class Part(NamedTuple):
-    """One thing that a message asks for. ``message`` is what the platform acknowledges the message by.
-
-    ``name`` is what the part is known by where it cannot be read: the same at every delivery.
-    """
+    """One thing that a message asks for. ``message`` is what the platform acknowledges the message by."""
 
     message: str
     found: Found
-    name: str = ""
 
 
 def decode(part: Part) -> Request:
@@ -34,6 +30,16 @@ def decode(part: Part) -> Request:
 
 
 def parts(message: str, found: Sequence[Found], name: str = "") -> list[Part]:
-    """Return what a message asks for as its parts, named after the message, or ``name``, and their place in it."""
-    name = name or message
-    return [Part(message, one, f"{name}/{at}" if at and name else name) for at, one in enumerate(found)]
+    """Return what a message asks for as its parts; what cannot be read goes by the message, or by ``name``."""
+    return [Part(message, one) for one in known(found, name or message)]
+
+
+def known(found: Sequence[Found], name: str) -> list[Found]:
+    """Return ``found``, whatever cannot be read named after the message, ``name``, and its place in it.
+
+    So its record, too, is one, however often it is delivered. What has a name of its own keeps it.
+    """
+    for at, one in enumerate(found):
+        if isinstance(one, InvalidRequest) and not one.about:
+            one.about = f"{name}/{at}" if at and name else name
+    return list(found)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from mlserverless.errors import InvalidRequest
-from mlserverless.events import Found, message, objects
+from mlserverless.events import Found, known, message, objects
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
@@ -47,7 +47,7 @@ def split(request: HttpRequest) -> list[tuple[str, list[Found]]]:
     except (ValueError, RecursionError):
         return [("", [InvalidRequest("The CloudEvent is not valid JSON.")])]
     events = given if isinstance(given, list) and kind == BATCHED else [given]
-    return [(_name(event), _structured(event)) for event in events]
+    return [(_name(event), structured(event)) for event in events]
 
 
 def _name(event: Any) -> str:
@@ -55,7 +55,8 @@ def _name(event: Any) -> str:
     return f"{event.get('source', '')}#{event['id']}" if isinstance(event, dict) and event.get("id") else ""
 
 
-def _structured(event: Any) -> list[Found]:
+def structured(event: Any, depth: int = 0) -> list[Found]:
+    """Return what an event in JSON asks for."""
     if not isinstance(event, dict):
         return [InvalidRequest("The CloudEvent is not a JSON object.")]
     data = event.get("data")
@@ -64,7 +65,7 @@ def _structured(event: Any) -> list[Found]:
             data = base64.b64decode(event["data_base64"], validate=True)
         except ValueError:
             return [InvalidRequest("The CloudEvent's data_base64 is not base64.")]
-    return read(event, data)
+    return read(event, data, depth)
 
 
 def read(attributes: Mapping[str, Any], data: Any, depth: int = 0) -> list[Found]:
@@ -74,6 +75,10 @@ def read(attributes: Mapping[str, Any], data: Any, depth: int = 0) -> list[Found
     """
     if missing := [name for name in NAMES if not isinstance(attributes.get(name), str) or not attributes[name]]:
         return [InvalidRequest(f"The CloudEvent has no {missing[0]}; it needs {', '.join(NAMES)}.")]
+    return known(_read(attributes, data, depth), f"{attributes['source']}#{attributes['id']}")
+
+
+def _read(attributes: Mapping[str, Any], data: Any, depth: int) -> list[Found]:
     kind, name = attributes["type"], attributes["id"]
     if isinstance(data, bytes):
         try:

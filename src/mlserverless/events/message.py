@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlserverless.errors import InvalidRequest, MlserverlessError
-from mlserverless.events import Found, objects
+from mlserverless.events import Found, known, objects
 from mlserverless.net.url import STORES, WEB
 from mlserverless.web import body
 
@@ -27,6 +27,10 @@ def read(payload: Any, name: str, depth: int = 0) -> list[Found]:
     ``payload`` is text, bytes or parsed JSON; ``name`` is the message's id. It is the request's id, and its
     version where the message names no object that has one.
     """
+    return known(_read(payload, name, depth), name)
+
+
+def _read(payload: Any, name: str, depth: int) -> list[Found]:
     if depth > DEEPEST:
         return [InvalidRequest(f"The message has more than {DEEPEST} envelopes, one in the other.")]
     if isinstance(payload, bytes | str):
@@ -75,7 +79,7 @@ def _object(given: dict[str, Any], name: str, depth: int) -> list[Found]:
     if "specversion" in given:
         from mlserverless.events import cloudevent
 
-        return cloudevent.read(given, given.get("data", given.get("data_base64")), depth)
+        return cloudevent.structured(given, depth)
     if "detail-type" in given and "detail" in given:
         return _eventbridge(given, name, depth)
     if "eventType" in given and "data" in given:

@@ -15,7 +15,7 @@ from mlserverless.web.http import HttpRequest
 
 URL = "https://h.example/a.jpg"
 NEEDED = {"specversion": "1.0", "id": "c-1", "source": "//mine", "type": "mine.photo"}
-ASKED = Request("c-1", url=URL, version="c-1")
+ASKED = Request("c-1", url=URL, version="//mine#c-1")
 STRUCTURED = {"content-type": "application/cloudevents+json; charset=utf-8"}
 BATCHED = {"content-type": "application/cloudevents-batch+json"}
 
@@ -84,14 +84,14 @@ def test_whoever_asks_may_deliver_at_the_rate_asked_for(asked: dict[str, str], a
 
 def test_the_binary_mode_has_the_attributes_in_headers() -> None:
     assert cloudevent.split(binary({"url": URL, "top_k": 2})) == [
-        ("c-1", [ASKED._replace(options=Options(top_k=2))])
+        ("//mine#c-1", [ASKED._replace(options=Options(top_k=2))])
     ]
 
 
 def test_the_binary_modes_attributes_are_percent_encoded() -> None:
     ((name, parts),) = cloudevent.split(binary({"url": URL}, id="c%20%C3%A91"))
-    assert name == "c é1"
-    assert parts == [Request("c é1", url=URL, version="c é1")]
+    assert name == "//mine#c é1"
+    assert parts == [Request("c é1", url=URL, version="//mine#c é1")]
 
 
 @pytest.mark.parametrize("body", [URL.encode(), f" {URL}\n".encode(), json.dumps(URL).encode()])
@@ -100,7 +100,7 @@ def test_the_binary_modes_data_may_be_a_url_alone(body: bytes) -> None:
 
 
 def test_the_structured_mode_has_all_of_it_in_json() -> None:
-    assert cloudevent.split(post(STRUCTURED, event({"url": URL}))) == [("c-1", [ASKED])]
+    assert cloudevent.split(post(STRUCTURED, event({"url": URL}))) == [("//mine#c-1", [ASKED])]
 
 
 def test_the_structured_modes_data_may_be_base64() -> None:
@@ -113,11 +113,11 @@ def test_the_structured_modes_data_may_be_base64() -> None:
 def test_the_batched_mode_has_many_and_each_stands_for_itself() -> None:
     events = [event({"url": URL}), 5, event({"url": URL}, id=""), event({"url": "s3://b/k"}, id="c-2")]
     split = cloudevent.split(post(BATCHED, events))
-    assert [name for name, _ in split] == ["c-1", "", "", "c-2"]
+    assert [name for name, _ in split] == ["//mine#c-1", "", "", "//mine#c-2"]
     assert split[0][1] == [ASKED]
     assert why(split[1][1]) == "The CloudEvent is not a JSON object."
     assert why(split[2][1]).startswith("The CloudEvent has no id")
-    assert split[3][1] == [Request("c-2", url="s3://b/k", version="c-2")]
+    assert split[3][1] == [Request("c-2", url="s3://b/k", version="//mine#c-2")]
     assert cloudevent.split(post(BATCHED, [])) == []
 
 
@@ -219,8 +219,16 @@ def test_a_cloudevent_in_a_cloudevent_is_opened_to_a_depth() -> None:
         inner = event(inner)
     assert "envelopes, one in the other" in why(found(post(STRUCTURED, inner)))
     assert found(post(STRUCTURED, event(event({"url": URL}, id="c-2")))) == [
-        Request("c-2", url=URL, version="c-2")
+        Request("c-2", url=URL, version="//mine#c-2")
     ]
+
+
+def test_an_id_is_unique_within_its_source_only() -> None:
+    """Two sources may give the same: what they ask for is recorded apart."""
+    one, other = (found(post(STRUCTURED, event({"url": URL}, source=source)))[0] for source in ("//a", "//b"))
+    assert isinstance(one, Request)
+    assert isinstance(other, Request)
+    assert (one.version, other.version) == ("//a#c-1", "//b#c-1")
 
 
 JSON = st.recursive(

@@ -34,7 +34,7 @@ GRID_REQUEST = Request("g-1", url="https://acct.blob.core.windows.net/c/a%20b.jp
 GCS = {"kind": "storage#object", "bucket": "photos", "name": "a b+c.jpg", "generation": "158"}
 GCS_REQUEST = Request("m", url="gs://photos/a b+c.jpg", version="158", pin="version")
 CLOUD = {"specversion": "1.0", "id": "c-1", "source": "s", "type": "t", "data": {"url": URL}}
-CLOUD_REQUEST = Request("c-1", url=URL, version="c-1")
+CLOUD_REQUEST = Request("c-1", url=URL, version="s#c-1")
 
 
 def encoded(value: Any) -> str:
@@ -280,6 +280,7 @@ def test_a_list_that_is_longer_than_is_taken_is_not_cut_in_silence() -> None:
     found = read([{"url": URL}] * (message.MOST_URLS + 1))
     assert [one for one in found if isinstance(one, InvalidRequest)]
     told(read({"urls": [URL] * (message.MOST_URLS + 1)}))
+    told(read([{"urls": [URL] * (message.MOST_URLS - 1)}, URL, URL]))
     assert len(read([{"url": URL}] * message.MOST_URLS)) == message.MOST_URLS
 
 

@@ -240,6 +240,12 @@ def test_a_blob_of_the_functions_own_account_is_read_with_its_credentials() -> N
 
 
 @pytest.mark.usefixtures("account")
+def test_data_lake_storage_tells_the_blobs_own_address_beside_its_file_systems() -> None:
+    given = {"url": "https://acct.dfs.core.windows.net/images/a.jpg", "blobUrl": BLOB}
+    assert one(objects.blob_created(given, "m")).url == "az://images/a b/cé.jpg"
+
+
+@pytest.mark.usefixtures("account")
 @pytest.mark.parametrize(
     "url",
     [
@@ -286,7 +292,15 @@ def test_a_blob_without_an_etag_has_the_events_id_for_its_version(tag: Any) -> N
 # --- all ---
 
 
-@given(st.text(), st.text(min_size=1))
+def test_a_folder_is_no_object_to_classify() -> None:
+    """Consoles make one as an empty object whose name ends in a slash."""
+    assert objects.s3_record(s3(key="photos%2F"), "m") == []
+    assert objects.eventbridge(bridge(key="photos/"), "m") == []
+    assert objects.cloud_storage({"bucket": "b", "name": "photos/"}, "m") == []
+    assert objects.blob_created({"url": "https://acct.blob.core.windows.net/c/photos/"}, "m") == []
+
+
+@given(st.text().map("{}.jpg".format), st.text(min_size=1))
 def test_whatever_key_s3_encodes_is_the_key_that_is_read(key: str, bucket: str) -> None:
     from urllib.parse import quote_plus
 

@@ -66,7 +66,7 @@ def push(attempt: int | None = None, **held: Any) -> dict[str, Any]:
     ids=["binary", "text", "structured", "batched"],
 )
 def test_cloudevents_come_in_every_mode(request_: tuple[Any, dict[str, str]]) -> None:
-    assert asked(*request_) == [Request("c-1", url=URL, version="c-1")]
+    assert asked(*request_) == [Request("c-1", url=URL, version="//mine#c-1")]
 
 
 def test_a_batch_is_done_when_all_of_it_is() -> None:

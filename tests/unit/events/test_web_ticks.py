@@ -56,7 +56,7 @@ def test_a_ping_classifies_the_list(listed: FakeService) -> None:
 def test_a_ping_with_a_url_asks_for_it() -> None:
     service = FakeService()
     assert HttpEvents(service)(post({"url": URL}, CE), Deadline()) == DONE
-    assert service.requests == [Request("c-1", url=URL, version="c-1")]
+    assert service.requests == [Request("c-1", url=URL, version="//mine#c-1")]
     assert service.fake.warmed == 0
 
 

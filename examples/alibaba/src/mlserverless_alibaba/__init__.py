@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from mlserverless.deadline import Deadline, granted
 from mlserverless.errors import InvalidRequest
-from mlserverless.events import Found, Part, decode, message, parts
+from mlserverless.events import Found, Part, decode, known, message, parts
 from mlserverless.events.schedule import Schedule, Tick
 from mlserverless.recording import hand_back, serve
 from mlserverless.serving import Service
@@ -183,7 +183,8 @@ def cloud_event(event: Any, name: str) -> list[Found]:
     data = event.get("data") if isinstance(event, dict) and "specversion" in event else None
     if isinstance(data, dict):
         if str(event.get("type")).startswith("oss:"):
-            return oss_record(data, str(event.get("id") or name))
+            name = str(event.get("id") or name)
+            return known(oss_record(data, name), name)
         if (body := next((key for key in BODIES if key in data), None)) is not None:
             event = {**event, "data": data[body]}
     return message.read(event, name)

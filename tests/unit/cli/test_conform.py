@@ -1,0 +1,135 @@
+"""``mlserverless conform`` against endpoints that keep the contract, and against some that do not."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+from click.testing import CliRunner, Result
+
+from helpers import origin
+from mlserverless.adapters.wsgi import Wsgi
+from mlserverless.cli.conform import conform
+from mlserverless.predictor import Predictor
+from mlserverless.serving import Service
+from mlserverless.testing import http
+from mlserverless.testing.world import World
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as running:
+        yield running
+
+
+class Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing; the headers of each request are kept."""
+        seen.append({name.lower(): value for name, value in self.headers.items()})
+
+
+seen: list[dict[str, str]] = []
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """A container's endpoint, below a path."""
+    from threading import Thread
+
+    service = Service(lambda: Predictor(max_bytes=http.LIMIT, allow_private_addresses=True))
+    application = Wsgi(service)
+
+    def below(environ: Any, start_response: Any) -> Any:
+        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/stage")
+        return application(environ, start_response)
+
+    with make_server("127.0.0.1", 0, below, handler_class=Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/stage"
+        server.shutdown()
+
+
+def run(*arguments: str) -> Result:
+    result = CliRunner().invoke(conform, list(arguments), env={"COLUMNS": "160"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_an_endpoint_that_keeps_the_contract(endpoint: str, world: World) -> None:
+    """Byte by byte what plain Python answers; what needs a text or an odd path cannot be tried from outside."""
+    image = world.places().image
+    done = run("--url", endpoint, "--image-url", image, "--model", "efficientnet-lite0", "--limited")
+    assert "24 of 24 hold, 3 not tried." in done.output
+    assert done.exit_code == 0
+    assert "NO" not in done.output
+
+
+def test_without_an_image_the_urls_are_left_out(endpoint: str) -> None:
+    done = run("--url", endpoint)
+    assert "18 of 18 hold, 9 not tried." in done.output
+    assert done.exit_code == 0
+
+
+def test_a_key_is_sent_with_every_request(endpoint: str) -> None:
+    seen.clear()
+    run("--url", endpoint, "--header", "x-functions-key:  KEY ")
+    assert len(seen) == 18
+    assert {headers["x-functions-key"] for headers in seen} == {"KEY"}
+
+
+def test_requests_are_signed_for_lambda(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    seen.clear()
+    assert run("--url", endpoint, "--aws-sigv4", "eu-central-1").exit_code == 0
+    assert all("/eu-central-1/lambda/aws4_request" in headers["authorization"] for headers in seen)
+
+
+def test_an_endpoint_that_answers_something_else_fails() -> None:
+    """Each case says what differs."""
+    answer = origin.response(b"{}", Content_Type="application/json")
+    replies = {case.target: answer for case in http.cases()}
+    with origin.serving(replies) as other:
+        done = run("--url", other.url("").rstrip("/"))
+    assert done.exit_code == 1
+    assert "0 of 18 hold" in done.output
+    assert "the header x-request-id: None, not" in done.output
+
+
+def test_an_endpoint_that_is_not_there_fails() -> None:
+    done = run("--url", "http://127.0.0.1:9")
+    assert done.exit_code == 1
+    assert "ConnectionRefusedError" in done.output
+
+
+def test_another_model_is_told(endpoint: str) -> None:
+    done = run("--url", endpoint, "--model", "dogs-vs-cats")
+    assert done.exit_code == 1
+    assert "the body:" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--url", "ftp://x.example"], "begins with https:// or http://"),
+        (["--url", "http://127.0.0.1:9", "--header", "no colon"], "a header is written NAME: VALUE"),
+        (["--url", "http://127.0.0.1:9", "--model", "no-such-model"], "There is no model 'no-such-model'"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_asked(arguments: list[str], told: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code != 0
+    assert told in done.output
+
+
+def test_signing_needs_botocore_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    asked = ["--url", "http://127.0.0.1:9", "--aws-sigv4", "eu-central-1"]
+    assert "found no AWS credentials" in run(*asked).output
+    monkeypatch.setitem(sys.modules, "botocore.auth", None)
+    assert "needs botocore" in run(*asked).output
