@@ -83,7 +83,7 @@ FAMILIES = (
     Family(
         "Kinesis", "aws", (Stage(named(aws.TRIGGERS, "Kinesis"), 10, INFINITE, doubling(1, 60), ordered=True),)
     ),
-    Family("Queue Storage", "azure", (Stage(named(azure.TRIGGERS, "Queue Storage"), 1, 5, lambda _: 30.0),)),
+    Family("Queue Storage", "azure", (Stage(named(azure.TRIGGERS, "Queue Storage"), 1, 5, lambda _: 60.0),)),
     Family("Service Bus", "azure", (Stage(named(azure.TRIGGERS, "Service Bus"), 1, 10, lambda _: 0.0),)),
     Family(
         "Event Grid",

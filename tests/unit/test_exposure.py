@@ -90,13 +90,14 @@ def statements(name: str) -> list[dict[str, Any]]:
     return [statement for policy in function.get("Policies", ()) for statement in policy["Statement"]]
 
 
+POLL = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 READ = ["s3:GetObject", "s3:GetObjectVersion"]
 OWN_ACCOUNT = {"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_aws_the_function_may_read_the_buckets_objects_and_nothing_else() -> None:
     assert statements("template.yaml") == []
-    read, kept = statements("s3.yaml")
+    read, kept, retried = statements("s3.yaml")
     assert read == {
         "Effect": "Allow",
         "Action": READ,
@@ -110,6 +111,7 @@ def test_aws_the_function_may_read_the_buckets_objects_and_nothing_else() -> Non
         "Condition": OWN_ACCOUNT,
     }
     assert kept == {"If": ["Kept", write, {"Ref": "AWS::NoValue"}]}
+    assert retried == {"Effect": "Allow", "Action": POLL, "Resource": {"GetAtt": "Retries.Arn"}}
 
 
 def test_aws_the_queues_function_may_read_images_write_results_and_poll_its_queue() -> None:
@@ -118,7 +120,7 @@ def test_aws_the_queues_function_may_read_images_write_results_and_poll_its_queu
         {"Effect": "Allow", "Action": "s3:PutObject", "Resource": {"Sub": "${Results.Arn}/results/*"}},
         {
             "Effect": "Allow",
-            "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            "Action": POLL,
             "Resource": {"GetAtt": "Jobs.Arn"},
         },
     ]
@@ -184,12 +186,20 @@ def test_aws_what_fails_is_kept_encrypted(name: str, failed: str) -> None:
     assert all(queue["SqsManagedSseEnabled"] is True for queue in queues.values())
     assert queues[failed]["MessageRetentionPeriod"] == 14 * 86_400, "the longest"
     assert template(name)["Resources"][failed]["DeletionPolicy"] == "Retain"
+    (function,) = resources(name, "AWS::Serverless::Function").values()
+    polled = "Retries" if name == "s3.yaml" else "Jobs"
     if name == "s3.yaml":
-        (function,) = resources(name, "AWS::Serverless::Function").values()
-        assert function["DeadLetterQueue"]["TargetArn"] == {"GetAtt": f"{failed}.Arn"}
-    else:
-        redrive = queues["Jobs"]["RedrivePolicy"]
-        assert redrive == {"deadLetterTargetArn": {"GetAtt": f"{failed}.Arn"}, "maxReceiveCount": 5}
+        assert function["DeadLetterQueue"]["TargetArn"] == {"GetAtt": "Retries.Arn"}
+    redrive = queues[polled]["RedrivePolicy"]
+    assert redrive == {"deadLetterTargetArn": {"GetAtt": f"{failed}.Arn"}, "maxReceiveCount": 10}
+    assert queues[polled]["VisibilityTimeout"] >= 6 * function["Timeout"]
+
+
+def test_aws_failed_events_are_tried_again_from_a_queue() -> None:
+    (mapping,) = resources("s3.yaml", "AWS::Lambda::EventSourceMapping").values()
+    assert mapping["EventSourceArn"] == {"GetAtt": "Retries.Arn"}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == 1
 
 
 def test_aws_the_queue_is_polled_so_that_nothing_is_lost() -> None:
