@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlserverless.deadline import Deadline
-from mlserverless.errors import MlserverlessError
 from mlserverless.serving import Nothing, Redeliver, Service, Trigger, answer, new_id, problem
 from mlserverless.sinks import Sink
 from mlserverless.sinks.records import key, key_of, record
@@ -92,7 +91,7 @@ def _one(
 def _opened(service: Service) -> Sink:
     try:
         return service.sink
-    except MlserverlessError as error:
+    except Exception as error:  # noqa: BLE001 - a store's own client may raise anything: no region, no credentials
         return _Broken(error)
 
 
@@ -101,7 +100,7 @@ class _Broken:
 
     keeps = True
 
-    def __init__(self, error: MlserverlessError) -> None:
+    def __init__(self, error: Exception) -> None:
         self._error = error
 
     def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:  # noqa: ARG002 - the protocol's

@@ -7,7 +7,6 @@ Credentials and endpoints are the platform's: the variables that each cloud's ow
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from math import ceil
 from string import ascii_letters, digits
 from typing import Any
 
@@ -24,6 +23,8 @@ from mlserverless.errors import (
 from mlserverless.net.url import redact
 
 CHUNK = 1 << 20
+MAY = {"deliver": "read", "keep": "write", "tell of": "look for"}
+STEPS_S = (300, 60, 30, 15, 10, 8, 6, 4, 3, 2, 1)
 PASSING = ("408", "425", "429")
 LASTING = ("InvalidPathError", "NotSupportedError", "UnknownConfigurationKeyError")
 NAME = frozenset(ascii_letters + digits + "-._$")  # what the names of buckets and containers are made of
@@ -46,6 +47,8 @@ def read(
     Raises InvalidRequest, SourceBlocked, SourceNotFound, SourceTimeout, SourceError or ImageTooLarge; ConfigError
     where obstore is not installed.
     """
+    if pin and not (version.isascii() and version.isprintable()):  # obstore panics over what fits no header
+        raise InvalidRequest("The version that was asked for is none of a store's.")
     body = bytearray()
     options = {"version": version} if pin == "version" else {"if_match": f'"{version}"'} if pin == "etag" else {}
     stream(url, deadline, body.extend, max_bytes=max_bytes, allowed_hosts=allowed_hosts, options=options)
@@ -114,7 +117,9 @@ def place(url: str) -> tuple[str, str]:
 
 
 def _seconds(deadline: Deadline) -> int:
-    return max(1, ceil(min(deadline.remaining(), 3600)))
+    # A store is a pool of connections, kept for each timeout: a few of those, so that most requests find one open.
+    left = deadline.remaining()
+    return next((step for step in STEPS_S if step <= left), 1)
 
 
 @contextmanager
@@ -135,10 +140,13 @@ def _told(url: str, deadline: Deadline, verb: str) -> Iterator[Any]:
             f"The object {name} has been overwritten since: that is an event of its own."
         ) from None
     except (FileNotFoundError, exceptions.NotFoundError):
+        if verb == "keep":
+            told = f"There is no {bucket} to write to."
+            raise SourceError(told, retryable=False, deployment=True) from None
         raise SourceNotFound(f"There is no object {name}.") from None
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-        does = "read" if verb == "deliver" else "write"
-        raise SourceError(f"This function may not {does} {name}.", retryable=False, deployment=True) from None
+        told = f"This function may not {MAY[verb]} {name}."
+        raise SourceError(told, retryable=False, deployment=True) from None
     except exceptions.BaseError as error:
         # obstore has one class for all of these; its text ends in a dump of the cause
         if "kind: Timeout" in str(error) or deadline.remaining() <= 0:

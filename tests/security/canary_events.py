@@ -11,17 +11,20 @@ from typing import Any
 from unittest import mock
 from urllib.parse import quote_plus
 
-from cloudevents.http import CloudEvent
+from cloudevents.http import CloudEvent, to_structured
 
 from helpers.harness.aws import Context
 from mlserverless import stores
 from mlserverless.adapters.aws import make_handler
 from mlserverless.adapters.azure import Blob, BlobCreated
-from mlserverless.adapters.gcp import FINALIZED, StorageFinalized
 from mlserverless.config import Settings
+from mlserverless.deadline import Deadline
+from mlserverless.events.objects import FINALIZED
+from mlserverless.events.web import HttpEvents
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
-from mlserverless.sinks import LogSink
+from mlserverless.sinks.log import LogSink
+from mlserverless.web.http import HttpRequest
 from security.canary_origin import IMAGE
 
 Shown = tuple[tuple[str, str], ...]  # what a caller or a provider is given: place and text
@@ -69,9 +72,13 @@ def events(service: Service, name: str, token: str) -> Iterator[tuple[str, Shown
     """Yield what each event's function raises for the object called ``name``; its results go to the log."""
     key = name + SIGNED.replace("{0}", token)
     yield "an S3 notification", told(lambda: make_handler(service)(notification(key), Context()))
-    attributes = {"id": "1", "source": "//storage.googleapis.com/projects/_/buckets/images", "type": FINALIZED}
-    finalized = CloudEvent(attributes, {"bucket": "images", "name": key})
-    yield "a Cloud Storage event", told(lambda: StorageFinalized(service)(finalized))
+    queued = {"messageId": "1", "body": json.dumps({"url": f"http://127.0.0.1:1/{key}"}), "eventSource": "aws:sqs"}
+    yield "an SQS message", told(lambda: make_handler(service)({"Records": [queued]}, Context()))
+    source = "//storage.googleapis.com/projects/_/buckets/images"
+    attributes = {"id": "1", "source": source, "type": FINALIZED[0]}
+    headers, body = to_structured(CloudEvent(attributes, {"bucket": "images", "name": key}))
+    request = HttpRequest("POST", "/", "", dict(headers), body)
+    yield "a Cloud Storage event", told(lambda: HttpEvents(service)(request, Deadline()))
     data = {"ok.png": IMAGE, "fault.png": IMAGE, "large.png": bytes(200_000)}.get(name, b"This is no image.")
     uri = f"https://account.blob.core.windows.net/images/{key}"
     blob = Service(lambda: service.predictor, LogSink(RESULTS.info))

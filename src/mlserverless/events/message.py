@@ -58,6 +58,8 @@ def ask(given: Mapping[str, Any], name: str) -> list[Found]:
     """Return the requests of ``{"url": …}`` or ``{"urls": […]}`` with options, as HTTP reads them."""
     try:
         asked = body.asked(dict(given), name, MOST_URLS)
+    except RecursionError:  # a value so deep that it cannot even be shown
+        return [InvalidRequest(f"The message is nested too deeply; expected is {EXAMPLE}.")]
     except MlserverlessError as error:
         return [error if isinstance(error, InvalidRequest) else InvalidRequest(str(error))]
     found: list[Found] = []

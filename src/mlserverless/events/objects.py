@@ -43,7 +43,10 @@ def eventbridge(event: Mapping[str, Any], name: str) -> list[Found]:
     try:
         detail = event["detail"]
         item = detail["object"]
-        url = f"s3://{detail['bucket']['name']}/{item['key']}"
+        bucket, key = detail["bucket"]["name"], item["key"]
+        if not isinstance(bucket, str) or not isinstance(key, str):
+            raise TypeError(key)
+        url = f"s3://{bucket}/{key}"
         if url.endswith("/"):
             return []
         tag = item.get("etag") or item.get("eTag")
@@ -54,7 +57,8 @@ def eventbridge(event: Mapping[str, Any], name: str) -> list[Found]:
 
 def cloud_storage(item: Any, name: str) -> list[Found]:
     """Return the request for an object of Cloud Storage, in its JSON form (``bucket``, ``name``, …)."""
-    if not isinstance(item, dict) or not item.get("bucket") or not item.get("name"):
+    names = (item.get("bucket"), item.get("name")) if isinstance(item, dict) else ("",)
+    if not all(isinstance(one, str) and one for one in names):
         return [InvalidRequest("The Cloud Storage event names no bucket and object.")]
     if str(item["name"]).endswith("/"):
         return []

@@ -58,7 +58,9 @@ class _List:
             for one in message.read(line, name):
                 # By the time it was due, not by its place: a list that grew between two deliveries is the same
                 # one.
-                found += parts(name, [one._replace(version=tick.time) if isinstance(one, Request) else one])
+                found += parts(
+                    name, [one._replace(version=tick.time, pin="") if isinstance(one, Request) else one]
+                )
         return found
 
     decode: Callable[[Part], Request] = staticmethod(decode)

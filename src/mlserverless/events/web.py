@@ -58,8 +58,8 @@ class HttpEvents:
         """
         try:
             self._schedule(_tick(request), deadline)
-        except (MlserverlessError, Redeliver) as error:
-            told = problem(error if isinstance(error, MlserverlessError) else _again(error), name := new_id())
+        except Exception as error:  # noqa: BLE001 - the boundary
+            told = problem(_again(error) if isinstance(error, Redeliver) else error, name := new_id())
             return respond_problem(told._replace(status=503 if told.retryable else 500), name)
         return DONE
 

@@ -62,7 +62,12 @@ def _client(project: str) -> Any:
         raise ConfigError(
             'The sink bigquery:// needs its client: pip install "mlserverless[bigquery]".'
         ) from error
-    return bigquery.Client(project=project)
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        return bigquery.Client(project=project)
+    except GoogleAuthError as error:
+        raise ConfigError("The sink bigquery:// finds no credentials of Google's here.") from error
 
 
 def _retry(seconds: float) -> Any:

@@ -6,14 +6,16 @@ the record's key, and it is only ever created: a second writer finds it there an
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from mlserverless import stores
 from mlserverless.deadline import Deadline
-from mlserverless.errors import ConfigError, SinkError, SourceError
+from mlserverless.errors import ConfigError, InvalidRequest, SinkError, SourceError
 from mlserverless.sinks.log import to_line
 
 DOCS = "docs/reference/settings.md"
+KEY_LENGTH, HEX = 64, frozenset("0123456789abcdef")
 
 
 class ObjectSink:
@@ -29,32 +31,33 @@ class ObjectSink:
         if scheme == "file":
             folder = rest.removeprefix("//")
             if not folder.startswith("/"):
-                raise ConfigError(f"The sink file:{folder} is no absolute path; give file:///folder. See {DOCS}.")
+                raise ConfigError(f"The sink file: wants an absolute path, as in file:///folder. See {DOCS}.")
             self._prefix = folder.rstrip("/") + "/"
             self._create, self._exists = _create_file, lambda path, _: os.path.exists(path)
         else:
             # The form is checked now, not at the first result: obstore takes no key with such a segment.
-            _, key = stores.place(f"{self._prefix}x")
-            if any(part in ("", ".", "..") for part in key.split("/")):
-                raise ConfigError(f"The sink's prefix has an empty part, or one that is . or .. See {DOCS}.")
+            bucket, *parts = rest.removeprefix("//").rstrip("/").split("/")
+            if not bucket or set(bucket) - stores.NAME or {"", ".", ".."} & set(parts):
+                raise ConfigError(f"The sink is not of the form {scheme}://BUCKET/PREFIX. See {DOCS}.")
 
     def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:
         """Create the record's object; one that is there already is the same result, and stays."""
         try:
             self._create(f"{self._prefix}{key}.json", f"{to_line(record)}\n".encode(), deadline)
-        except SourceError as error:
+        except (SourceError, InvalidRequest) as error:
             raise SinkError(f"The result could not be written: {error}") from error
 
     def has(self, key: str, deadline: Deadline) -> bool:
         """Return whether the record's object is there."""
         try:
             return self._exists(f"{self._prefix}{key}.json", deadline)
-        except SourceError:
+        except (SourceError, InvalidRequest):
             return False
 
     def owns(self, url: str) -> bool:
-        """Return whether ``url`` lies below the prefix: a bucket that is watched may hold the results, too."""
-        return url.startswith(self._prefix)
+        """Return whether ``url`` is a result below the prefix: a bucket that is watched may hold them, too."""
+        name = url.removeprefix(self._prefix)
+        return name != url and len(name) == KEY_LENGTH + 5 and name.endswith(".json") and HEX.issuperset(name[:-5])
 
 
 def _create_file(path: str, data: bytes, deadline: Deadline) -> None:  # noqa: ARG001 - as stores.create
@@ -65,15 +68,15 @@ def _create_file(path: str, data: bytes, deadline: Deadline) -> None:  # noqa: A
     part = f"{path}.{uuid4().hex}.part"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         try:
-            os.link(part, path)
-        except FileExistsError:
-            pass
+            with open(part, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(part, path)
         finally:
-            os.unlink(part)
+            with suppress(OSError):  # it may not even have been made
+                os.unlink(part)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}.") from error

@@ -27,11 +27,11 @@ class SqsSink:
         if len(parts) != 3 or not all(parts):
             raise ConfigError("The sink is not of the form sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE.")
         self._url, self._fifo = f"https://{'/'.join(parts)}", url.endswith(".fifo")
-        self._client = client or _client()
+        self._client = client or _client(parts[0])
 
     def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:
         """Send the record; return once SQS has it."""
-        del deadline  # the client's own timeouts are shorter than any function's
+        del deadline  # the client's own timeouts are set once: two tries of three seconds at most
         fifo = {"MessageGroupId": FIFO_GROUP, "MessageDeduplicationId": key} if self._fifo else {}
         try:
             self._client.send_message(QueueUrl=self._url, MessageBody=to_line(record), **fifo)
@@ -47,14 +47,20 @@ class SqsSink:
         return False
 
 
-def _client() -> Any:
+def _client(host: str) -> Any:
     try:
         import boto3
         from botocore.config import Config
     except ImportError as error:
         raise ConfigError("The sink sqs:// needs boto3: add it to the function's requirements.") from error
-    limits = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
-    return boto3.client("sqs", config=limits)
+    limits = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
+    # The queue's own region, not the function's; where the host names none, it is the environment's.
+    words = host.split(".")
+    region = words[1] if words[0] == "sqs" and len(words) > 2 else None
+    try:
+        return boto3.client("sqs", config=limits, region_name=region)
+    except Exception as error:  # botocore's own: no region, a broken profile
+        raise ConfigError(f"The sink sqs:// has no client ({type(error).__name__}).") from error
 
 
 class OutputSink:

@@ -14,19 +14,18 @@ from security.fuzzers.common import fuzz
 with atheris.instrument_imports(include=["mlserverless"]):
     from helpers.services import FakeService
     from mlserverless.adapters import aws, wsgi
+    from mlserverless.deadline import Deadline
     from mlserverless.errors import MlserverlessError, ModelUnavailable
+    from mlserverless.events.web import HttpEvents
     from mlserverless.serving import Redeliver
     from mlserverless.web import body
     from mlserverless.web.http import HttpRequest
 
     azure: Any = None
-    gcp: Any = None
     with contextlib.suppress(ImportError):
         from mlserverless.adapters import azure
-    with contextlib.suppress(ImportError):
-        from mlserverless.adapters import gcp
 
-EVENTS = Path(__file__).parents[2] / "events"
+PAYLOADS = Path(__file__).parents[2] / "events"
 TYPES = ("application/json", "multipart/form-data; boundary=x", "image/png", "", "text/csv", "multipart/form-data")
 FORM = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nabc\r\n--x\r\n' + (
     b'Content-Disposition: form-data; name="top_k"\r\n\r\n3\r\n--x--\r\n'
@@ -40,7 +39,7 @@ def _no_model() -> None:
 
 
 FAKE.fake.load = _no_model
-HANDLER, APPLICATION = aws.make_handler(FAKE), wsgi.Wsgi(FAKE)
+HANDLER, APPLICATION, EVENTS = aws.make_handler(FAKE), wsgi.Wsgi(FAKE), HttpEvents(FAKE)
 
 
 def test(data: bytes) -> None:
@@ -97,22 +96,13 @@ def _wsgi(data: bytes) -> None:
     _well_formed(int(told[0][:3]), dict(told[1]), b"".join(answer).decode())
 
 
-def _google(data: bytes) -> None:
-    if gcp is None:
-        return
-    try:
-        event = json.loads(data)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(event, dict):
-        named = {"id": "1", "source": "fuzz", "type": gcp.FINALIZED} | {
-            name: value for name, value in event.items() if name != "data" and isinstance(value, str)
-        }
-        try:
-            made = gcp.CloudEvent(named, event.get("data"))
-        except Exception:  # noqa: BLE001 - the framework refuses these before our code is called
-            return
-        gcp.StorageFinalized(FAKE)(made)
+def _over_http(data: bytes) -> None:
+    head, _, content = data.partition(b"\n")
+    lines = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "fuzz", "ce-type": head.decode("latin-1")}
+    for headers in (lines, {"content-type": "application/cloudevents-batch+json"}, {}):
+        request = HttpRequest("POST", "/", "", headers, content)
+        answer = EVENTS(request, Deadline(60))
+        assert answer.status in (200, 204, 400, 503), answer
 
 
 def _azure(data: bytes) -> None:
@@ -140,7 +130,7 @@ def _well_formed(status: int, headers: dict[str, str], text: str) -> None:
     json.loads(text)
 
 
-WAYS = (_body, _query, _lambda, _wsgi, _google, _azure)
+WAYS = (_body, _query, _lambda, _wsgi, _over_http, _azure)
 
 
 def seeds() -> list[bytes]:
@@ -148,11 +138,15 @@ def seeds() -> list[bytes]:
     found = [b"\x00\x00top_k=3\n" + b'{"url": "https://a.example/1"}', b"\x00\x01\n" + FORM, b"\x00\x02\nabc"]
     found += [b"\x00\x80multipart/form-data; boundary*=utf-8''x\n" + FORM]
     found += [b"\x01url=https://a.example/1&top_k=3&labels_allow=a,b"]
-    found += [b"\x02" + path.read_bytes() for path in sorted((EVENTS / "aws").rglob("*.json"))]
+    found += [b"\x02" + path.read_bytes() for path in sorted((PAYLOADS / "aws").rglob("*.json"))]
     found += [b"\x02" + b'{"urls": ["https://a.example/1", "x"], "top_k": 2}']
     found += [b"\x03POST\n/predict\n\nmultipart/form-data; boundary=x\nme\n" + FORM, b"\x03GET\n/model\n\n\n\n"]
-    found += [b"\x04" + path.read_bytes() for path in sorted((EVENTS / "gcp").rglob("*.json"))]
-    found += [b"\x04" + b'{"data": {"bucket": "b", "name": "n"}}']
+    for path in sorted(PAYLOADS.rglob("*.json")):
+        event = json.loads(path.read_bytes())
+        if isinstance(event, dict):
+            kind, data = str(event.get("type", "")), event.get("data", event.get("body", event))
+            text = data if isinstance(data, str) else json.dumps(data)
+            found += [b"\x04" + f"{kind}\n{text}".encode(), b"\x04\n" + path.read_bytes()]
     found += [b"\x05predict?code=1&top_k=2\n" + b'{"urls": ["https://a.example/1"]}']
     return found
 
