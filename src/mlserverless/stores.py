@@ -5,7 +5,7 @@ Credentials and endpoints are the platform's: the variables that each cloud's ow
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from string import ascii_letters, digits
 from typing import Any
@@ -23,6 +23,7 @@ from mlserverless.errors import (
 from mlserverless.net.url import redact
 
 CHUNK = 1 << 20
+THERE = ("BlobAlreadyExists", "BlobImmutableDueToPolicy")  # Azure's words for a 409 over a blob that is there
 MAY = {"deliver": "read", "keep": "write", "tell of": "look for"}
 STEPS_S = (300, 60, 30, 15, 10, 8, 6, 4, 3, 2, 1)
 PASSING = ("408", "425", "429")
@@ -87,12 +88,18 @@ def create(url: str, data: bytes, deadline: Deadline) -> None:
         try:
             # One request, never parts, whose completion would not be create-only.
             _store(bucket, _seconds(deadline)).put(key, data, mode="create", use_multipart=False)
-        except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileExistsError):
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileExistsError) as error:
+            # obstore calls every 409 "already exists". From S3 it says that another request got in between, and
+            # nothing may be there (S3 API reference, PutObject, conditional writes: "retry the upload").
+            if "status code: 409" in str(error) and not any(code in str(error) for code in THERE):
+                raise SourceError(f"The store could not keep {redact(url)} (it answered 409).") from None
             return
         except exceptions.PermissionDeniedError:
             # Who may create but not replace is told so by some stores before they look whether it is there.
-            if not exists(url, deadline):
-                raise
+            with suppress(SourceError):
+                if exists(url, deadline):
+                    return
+            raise
 
 
 def exists(url: str, deadline: Deadline) -> bool:

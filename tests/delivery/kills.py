@@ -27,7 +27,7 @@ from security.started import printed
 NAME = "kill -9 at random moments, real runtimes and stores"
 LONGEST_PAUSE_S = 0.4
 STOCK, BATCH = 20, 10  # events that are published when none is due; messages of a batch, at most
-KILLS_S, DRAIN_S = 150.0, 60.0  # a cloud's
+KILLS_S, DRAIN_S = 100.0, 20.0  # a cloud's, at most: six minutes in all
 CLOUDS: tuple[tuple[type[pollers.Cloud], int, int, Callable[[], str | None]], ...] = (
     (pollers.Lambda, 120, 12, aws.available),
     (pollers.Azure, 50, 4, lambda: azure.available() or stores.npm_missing()),

@@ -129,12 +129,12 @@ def test_a_cloud_storage_event_in_functions_framework(
         "ce-type": "google.cloud.storage.object.v1.finalized",
         "content-type": "application/json",
     }
-    with gcp.start(target="image_finalized", environment=store.environment) as function:
-        assert post(function.url, "/", event, json.dumps({"bucket": "images", "name": KEY}).encode()) == 200
+    with gcp.start(target="event", environment=store.environment) as function:
+        assert post(function.url, "/", event, json.dumps({"bucket": "images", "name": KEY}).encode()) == 204
         line = next(x for x in capfd.readouterr().err.splitlines() if x.startswith("{"))
-        assert json.loads(line)["prediction"]["predictions"][0]["label"] == "espresso"
+        assert json.loads(line)["predictions"][0]["label"] == "espresso"
         assert json.loads(line)["source"] == f"gs://images/{KEY}"
-        assert post(function.url, "/", event, json.dumps({"bucket": "images", "name": "note.txt"}).encode()) == 500
+        assert post(function.url, "/", event, json.dumps({"bucket": "images", "name": "note.txt"}).encode()) == 400
 
 
 def test_a_blob_in_azures_runtime(

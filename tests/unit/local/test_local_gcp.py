@@ -57,11 +57,11 @@ def test_a_problem_comes_through_as_it_is(server: ServerProcess) -> None:
 
 
 def test_an_event_function_takes_its_event_as_google_posts_it() -> None:
-    event = (EVENTS / "storage_deleted.json").read_bytes()
-    with gcp.start(target="image_finalized") as running:
-        assert ask(running.url, event, "application/cloudevents+json")[0] == 500, (
-            "another kind of event is handed back"
-        )
+    kind = "application/cloudevents+json"
+    with gcp.start(target="event") as running:
+        deleted, broken = ((EVENTS / f"storage_{name}.json").read_bytes() for name in ("deleted", "no_name"))
+        assert ask(running.url, deleted, kind)[0] == 204, "a removal asks for nothing"
+        assert ask(running.url, broken, kind)[0] == 400, "what cannot be read is handed back"
 
 
 def test_a_users_own_function_is_served_in_googles_environment(

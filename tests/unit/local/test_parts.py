@@ -87,9 +87,9 @@ def test_a_second_process_that_was_faster_wins(wheel: Path, monkeypatch: pytest.
     assert [path.name for path in fetch(part).iterdir()] == ["theirs"]
 
 
-def test_the_folder_names_the_version_and_the_wheel() -> None:
+def test_the_folder_names_the_version_the_wheel_and_the_members() -> None:
     part = Part("sample==1.0", "0123456789abcdef" * 4, "x/")
-    assert part.folder.name == "sample-1.0-0123456789ab"
+    assert part.folder.name == "sample-1.0-0123456789ab-x"
 
 
 def test_the_cache_is_below_the_home_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
