@@ -100,9 +100,7 @@ def test_an_event_with_neither_body_nor_headers_is_read() -> None:
     ids=lambda given: str(given)[:30],
 )
 def test_an_event_of_another_kind_is_refused_with_the_kinds_that_are_handled(given: Any) -> None:
-    with pytest.raises(
-        InvalidRequest, match=r"of no kind that is handled here: HttpApi, RestApi, Load"
-    ):
+    with pytest.raises(InvalidRequest, match=r"of no kind that is handled here: HttpApi, RestApi, Load"):
         make_handler(FakeService())(given, Context())
 
 

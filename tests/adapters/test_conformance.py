@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
@@ -14,8 +13,6 @@ from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
 from mlserverless.testing import http
 from mlserverless.testing.world import World
-from mlserverless.web.app import WebApp
-from mlserverless.web.http import HttpRequest
 
 PHOTO = (Path(__file__).parents[2] / "examples" / "photos" / "flower.jpg").read_bytes()
 JPEG = {"Content-Type": "image/jpeg"}
@@ -35,15 +32,7 @@ def service() -> Service:
 
 @pytest.fixture(scope="module")
 def expected(service: Service) -> Callable[[http.Case], bytes]:
-    """What plain Python answers: the web app itself."""
-    app = WebApp(service)
-
-    def body(case: http.Case) -> bytes:
-        path, _, query = case.target.partition("?")
-        headers = {**harness.lower(case.headers), "x-request-id": http.ID}
-        return app(HttpRequest(case.method, unquote(path), query, headers, case.body)).body
-
-    return body
+    return http.expected_of(service)
 
 
 @pytest.mark.parametrize("cloud", harness.CLOUDS)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from helpers.shapes.process import TRIGGERS, start
-from mlserverless.testing.events import CASES, Case, Trigger, check
+from mlserverless.testing.cases import CASES, Case, check
+from mlserverless.testing.events import Trigger
 from mlserverless.testing.world import World
 
 TRIALS = [

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from http.client import HTTPConnection
 from itertools import chain
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from helpers import harness
 from helpers.figures import Figure, Scale, skip
@@ -18,11 +18,9 @@ from helpers.shapes.process import TRIGGERS
 from helpers.shapes.real import Runtimes
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
-from mlserverless.testing import events, http
+from mlserverless.testing import cases, http
 from mlserverless.testing.http import Answer, Ask
 from mlserverless.testing.world import World
-from mlserverless.web.app import WebApp
-from mlserverless.web.http import HttpRequest
 
 NAME, BAR = "trigger × shape cases through the conformance suite", "≥ 120, all pass on the real runtimes"
 
@@ -54,10 +52,10 @@ def _events(world: World, missing: set[str]) -> Iterator[tuple[str, Callable[[],
     try:
         for cloud, triggers in TRIGGERS.items():
             for trigger in () if cloud in missing else triggers:
-                for case in filter(lambda case: case.applies(trigger), events.CASES):
+                for case in filter(lambda case: case.applies(trigger), cases.CASES):
                     yield (
                         f"{cloud} events: {trigger.name}: {case.name}",
-                        lambda c=case, t=trigger, at=cloud: events.check(c, t, runtimes.start(at), world),
+                        lambda c=case, t=trigger, at=cloud: cases.check(c, t, runtimes.start(at), world),
                     )
     finally:
         runtimes.close()
@@ -65,13 +63,7 @@ def _events(world: World, missing: set[str]) -> Iterator[tuple[str, Callable[[],
 
 def _http(world: World, missing: set[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
     settings = {**world.environment(), "MLSERVERLESS_MAX_BYTES": str(http.LIMIT)}
-    app = WebApp(Service(lambda: Predictor(max_bytes=http.LIMIT, allow_private_addresses=True)))
-
-    def expected(case: http.Case) -> bytes:
-        path, _, query = case.target.partition("?")
-        headers = {**harness.lower(case.headers), "x-request-id": http.ID}
-        return app(HttpRequest(case.method, unquote(path), query, headers, case.body)).body
-
+    expected = http.expected_of(Service(lambda: Predictor(max_bytes=http.LIMIT, allow_private_addresses=True)))
     with ExitStack() as stack:
         for cloud in ("aws", "azure", "gcp", "wsgi"):
             if cloud in missing:
@@ -94,7 +86,7 @@ def _ways(cloud: str, running: Any) -> Iterator[tuple[str, Ask]]:
             def ask(
                 method: str, target: str, headers: dict[str, str], body: bytes = b"", way: str = way
             ) -> Answer:
-                event = lambda_http.WAYS[way](method, lambda_http.encoded(target), headers, body)
+                event = lambda_http.WAYS[way](method, http.encoded(target), headers, body)
                 done = running.invoke(event)
                 assert not done.function_error, done.payload
                 return lambda_http.answer_of(way, json.loads(done.payload))
@@ -109,7 +101,7 @@ def over(url: str) -> Ask:
     def ask(method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Answer:
         connection = HTTPConnection(at.hostname or "", at.port, timeout=60)
         try:
-            connection.request(method, lambda_http.encoded(target), body or None, headers)
+            connection.request(method, http.encoded(target), body or None, headers)
             answer = connection.getresponse()
             return Answer(answer.status, harness.lower(answer.getheaders()), answer.read())
         finally:

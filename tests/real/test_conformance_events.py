@@ -7,7 +7,8 @@ import pytest
 from helpers.runtimes import REASONS
 from helpers.shapes.process import TRIGGERS
 from helpers.shapes.real import Runtimes
-from mlserverless.testing.events import CASES, Case, Trigger, check
+from mlserverless.testing.cases import CASES, Case, check
+from mlserverless.testing.events import Trigger
 from mlserverless.testing.world import World
 
 pytestmark = pytest.mark.real

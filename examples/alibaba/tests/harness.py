@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from mlserverless.serving import Service
 from mlserverless.testing.events import Message, Reply, Trigger
-from mlserverless.testing.http import Answer, Ask
+from mlserverless.testing.http import Answer, Ask, encoded
 from mlserverless.web.http import HttpRequest
 
 from mlserverless_alibaba import make_handler
@@ -30,7 +30,7 @@ def asking(service: Service) -> Ask:
     handler = make_handler(service)
 
     def ask(method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Answer:
-        path, _, query = quote(target, safe="/?&=%:+,;@!$'()*~-._").partition("?")  # as a client does
+        path, _, query = encoded(target).partition("?")
         lower = {name.lower(): value for name, value in headers.items()}
         request = HttpRequest(method, unquote(path), query, lower, body)
         response = to_response(handler(to_event(request, ID), context(ID)))

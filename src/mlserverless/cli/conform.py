@@ -3,7 +3,7 @@
 import http.client
 import ssl
 from collections.abc import Callable
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import click
 from rich.console import Console
@@ -12,13 +12,10 @@ from rich.table import Table
 from mlserverless.errors import MlserverlessError
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
-from mlserverless.testing.http import ID, LIMIT, Answer, Ask, Case, cases, check
+from mlserverless.testing.http import LIMIT, Answer, Ask, Case, cases, check, encoded, expected_of
 from mlserverless.testing.places import Places
-from mlserverless.web.app import WebApp
-from mlserverless.web.http import HttpRequest
 
 TIMEOUT_S = 60.0
-SAFE = "/?&=%:+,;@!$'()*~-._"
 Sign = Callable[[str, str, dict[str, str], bytes], dict[str, str]]
 
 
@@ -78,14 +75,7 @@ def _expected(model: str, limited: bool) -> Callable[[Case], bytes]:
         predictor.load()
     except MlserverlessError as error:
         raise click.ClickException(str(error)) from error
-    app = WebApp(Service(lambda: predictor))
-
-    def body(case: Case) -> bytes:
-        path, _, query = case.target.partition("?")
-        headers = {**{name.lower(): value for name, value in case.headers.items()}, "x-request-id": ID}
-        return app(HttpRequest(case.method, unquote(path), query, headers, case.body)).body
-
-    return body
+    return expected_of(Service(lambda: predictor))
 
 
 def signer(region: str) -> Sign:
@@ -123,8 +113,7 @@ def over(url: str, extra: dict[str, str], sign: Sign | None = None) -> Ask:
     def ask(method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Answer:
         connection = connect()
         try:
-            # As every client does: what is not ASCII is percent-encoded before it is sent.
-            path, sent = quote(at.path.rstrip("/") + target, safe=SAFE), {**extra, **headers}
+            path, sent = encoded(at.path.rstrip("/") + target), {**extra, **headers}
             if sign is not None:
                 sent = sign(method, f"{at.scheme}://{at.netloc}{path}", sent, body)
             connection.request(method, path, body or None, sent)

@@ -5,20 +5,18 @@ EventBridge events; Event Grid events; Cloud Storage objects; CloudEvents in JSO
 these; and each of them inside an envelope.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from mlserverless.errors import InvalidRequest, MlserverlessError
-from mlserverless.events import Found, known, objects
+from mlserverless.events import Found, envelopes, known, objects
 from mlserverless.net.url import STORES, WEB
 from mlserverless.web import body
 
 DEEPEST = 5  # envelopes in envelopes: S3 in SNS in SQS is three
 MOST_URLS = 1000  # of one message; what the deadline does not leave time for is delivered again
 EXAMPLE = body.EXAMPLE
-GRID_SYSTEM = "Microsoft.EventGrid."
 
 
 def read(payload: Any, name: str, depth: int = 0) -> list[Found]:
@@ -79,11 +77,9 @@ def _object(given: dict[str, Any], name: str, depth: int) -> list[Found]:
     if "TopicArn" in given and "Message" in given:
         return sns(given, name, depth)
     if "specversion" in given:
-        from mlserverless.events import cloudevent
-
-        return cloudevent.structured(given, depth)
+        return envelopes.structured(given, depth, read)
     if "detail-type" in given and "detail" in given:
-        return _eventbridge(given, name, depth)
+        return envelopes.eventbridge(given, name, depth, read)
     if "eventType" in given and "data" in given:
         return grid(given, name, depth)
     if given.get("kind") == "storage#object":
@@ -111,48 +107,14 @@ def _records(records: Any, name: str, depth: int) -> list[Found]:
 
 def sns(given: Any, name: str, depth: int = 0) -> list[Found]:
     """Return what the message in an SNS envelope asks for."""
-    if not isinstance(given, dict) or not isinstance(given.get("Message"), str):
-        return [InvalidRequest("The SNS envelope holds no Message.")]
-    own = given.get("MessageId")
-    return read(given["Message"], own if isinstance(own, str) and own else name, depth + 1)
+    return envelopes.sns(given, name, depth, read)
 
 
-def _eventbridge(event: dict[str, Any], name: str, depth: int) -> list[Found]:
-    own = event.get("id")
-    name = own if isinstance(own, str) and own else name
-    if event.get("source") == "aws.s3":
-        return objects.eventbridge(event, name)
-    return read(event["detail"], name, depth + 1)
-
-
-def grid(event: dict[str, Any], name: str, depth: int = 0) -> list[Found]:
+def grid(event: Mapping[str, Any], name: str, depth: int = 0) -> list[Found]:
     """Return what an event in the Event Grid schema asks for."""
-    own, kind = event.get("id"), str(event["eventType"])
-    name = own if isinstance(own, str) and own else name
-    if kind == objects.BLOB_CREATED:
-        return objects.blob_created(event["data"], name)
-    if kind.startswith(("Microsoft.Storage.", GRID_SYSTEM)):
-        return []
-    return read(event["data"], name, depth + 1)
+    return envelopes.grid(event, name, depth, read)
 
 
 def pubsub(given: Any, name: str, depth: int = 0) -> list[Found]:
-    """Return what a Pub/Sub message asks for: a Cloud Storage notification, by its attributes, or its data."""
-    if not isinstance(given, dict):
-        return [InvalidRequest("The push holds no Pub/Sub message.")]
-    own = given.get("messageId") or given.get("message_id")
-    name = own if isinstance(own, str) and own else name
-    attributes, data = given.get("attributes"), given.get("data")
-    if isinstance(attributes, dict) and "bucketId" in attributes and "objectId" in attributes:
-        if attributes.get("eventType", objects.FINALIZED[1]) not in objects.FINALIZED:
-            return []
-        told = {"bucket": attributes["bucketId"], "name": attributes["objectId"]}
-        return objects.cloud_storage({**told, "generation": attributes.get("objectGeneration")}, name)
-    if not data:
-        if isinstance(attributes, dict) and ("url" in attributes or "urls" in attributes):
-            return ask(attributes, name)
-        return [InvalidRequest("The Pub/Sub message has no data, and its attributes name no object.")]
-    try:
-        return read(base64.b64decode(data, validate=True), name, depth + 1)
-    except (ValueError, TypeError):
-        return [InvalidRequest("The Pub/Sub message's data is not base64.")]
+    """Return what a Pub/Sub message asks for."""
+    return envelopes.pubsub(given, name, depth, read)

@@ -42,7 +42,7 @@ class HttpEvents:
         """Answer every event that ``request`` carries; it never raises."""
         if request.method == "OPTIONS" and cloudevent.is_one(request):
             return cloudevent.handshake(request)
-        if request.method in ("GET", "HEAD"):  # a probe: it asks for nothing, and must leave no record
+        if _probes(request):
             return respond(200, "application/json", {"status": "ok"}, new_id())
         if request.headers.get("ce-type") == PING and b'"url' not in request.body:
             return self.tick(request, deadline)
@@ -56,6 +56,8 @@ class HttpEvents:
 
         The tick's time is the one that the scheduler says it was due at, so that its second delivery is the same.
         """
+        if _probes(request):
+            return respond(200, "application/json", {"status": "ok"}, new_id())
         try:
             self._schedule(_tick(request), deadline)
         except Exception as error:  # noqa: BLE001 - the boundary
@@ -92,6 +94,11 @@ def _again(error: Redeliver) -> MlserverlessError:
     from mlserverless.errors import SourceError
 
     return SourceError(str(error))
+
+
+def _probes(request: HttpRequest) -> bool:
+    """Return whether ``request`` only looks whether somebody is there: it leaves no record and begins no list."""
+    return request.method in ("GET", "HEAD") and "x-cloudscheduler" not in request.headers
 
 
 def _json(body: bytes) -> Any:

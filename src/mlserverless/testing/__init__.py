@@ -5,10 +5,10 @@ machine, against an endpoint in the cloud (``mlserverless conform``). An adapter
 lines:
 
 - for HTTP an ``ask`` (:class:`~mlserverless.testing.http.Ask`), which carries a request there and the answer back;
-  then :func:`~mlserverless.testing.http.check` holds for each of :data:`~mlserverless.testing.http.CASES`;
+  then :func:`~mlserverless.testing.http.check` holds for each of :func:`~mlserverless.testing.http.cases`;
 - for each event trigger a :class:`~mlserverless.testing.events.Trigger`, which makes the platform's own event of
   messages and reads from the reply which of them the platform counts as done; then
-  :func:`~mlserverless.testing.events.check` holds for each of :data:`~mlserverless.testing.events.CASES`.
+  :func:`~mlserverless.testing.cases.check` holds for each of :data:`~mlserverless.testing.cases.CASES`.
 
 :class:`~mlserverless.testing.world.World` is what both need around them: images to fetch, origins that fail, a
 folder for results. It needs no test framework.

@@ -3,9 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import quote, unquote
 
+from mlserverless.serving import Service
 from mlserverless.testing.places import Places
 from mlserverless.testing.world import photo
+from mlserverless.web.app import WebApp
+from mlserverless.web.http import HttpRequest
 
 ID = "order-66/a=b"
 JPEG = {"Content-Type": "image/jpeg"}
@@ -52,8 +56,6 @@ class Case(NamedTuple):
 
     def at(self, places: Places) -> "Case":
         """Return the case with the places' URLs in it, percent-encoded where they stand in a query."""
-        from urllib.parse import quote
-
         target, body = self.target, self.body
         for name in self.needs():
             url = getattr(places, name)
@@ -128,6 +130,23 @@ def check(case: Case, ask: Ask, expected: Callable[[Case], bytes] | None = None)
     if expected is not None:
         _same(answer.body, expected(case), "the body")
     return answer
+
+
+def expected_of(service: Service) -> Callable[[Case], bytes]:
+    """Return what plain Python answers with ``service``: the body of the web app itself, asked without a cloud."""
+    app = WebApp(service)
+
+    def body(case: Case) -> bytes:
+        path, _, query = case.target.partition("?")
+        headers = {name.lower(): value for name, value in case.headers.items()} | {"x-request-id": ID}
+        return app(HttpRequest(case.method, unquote(path), query, headers, case.body)).body
+
+    return body
+
+
+def encoded(target: str) -> str:
+    """Return ``target`` as every client sends it: what is not ASCII percent-encoded, the rest as it is."""
+    return quote(target, safe="/?&=%:+,;@!$'()*~-._")
 
 
 def _same(found: object, wanted: object, what: str) -> None:

@@ -41,7 +41,8 @@ class World:
     """The origin, running until :meth:`close`; also a context manager.
 
     Below ``/images/`` it has, by the first word of their names: ``photo-…`` (a photo), ``text-…`` (no image),
-    ``flaky-…`` (503 the first time, then the photo), ``busy-…`` (always 503); all else is missing.
+    ``flaky-…`` (503 the first time, then the photo), ``busy-…`` (always 503); all else is missing, but for
+    ``list.txt``, which names two photos and a missing one.
     """
 
     def __init__(self) -> None:
@@ -114,6 +115,8 @@ class World:
             return 503, b"busy"
         if kind == "text":
             return 200, TEXT
+        if kind == "list.txt":
+            return 200, "\n".join(map(self.at, ("photo-1", "photo-2", "missing"))).encode()
         return (200, photo()) if kind == "photo" else (404, b"")
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -10,6 +10,7 @@ from helpers.harness import INVOCATION_ID, Answer, lower
 from mlserverless.adapters.aws import make_handler
 from mlserverless.local.aws.function_url import to_event, to_response
 from mlserverless.serving import Service
+from mlserverless.testing.http import encoded
 from mlserverless.web.http import HttpRequest
 
 
@@ -121,9 +122,3 @@ class Harness:
         # As a client does: what is not ASCII is percent-encoded before it is sent.
         event = json.loads(json.dumps(WAYS[self._way](method, encoded(target), headers, body)))
         return answer_of(self._way, self._handler(event, Context()))
-
-
-def encoded(target: str) -> str:
-    from urllib.parse import quote
-
-    return quote(target, safe="/?&=%:+,;@!$'()*~-._") if not target.isascii() else target

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlserverless.errors import InvalidRequest
-from mlserverless.events import Found, cloudevent
+from mlserverless.events import Found, cloudevent, envelopes
 from mlserverless.types import Options, Request
 from mlserverless.web.http import HttpRequest
 
@@ -133,7 +133,7 @@ def test_what_is_no_json_is_not_valid(headers: dict[str, str], body: bytes) -> N
     assert why(found(post(headers, body))) == "The CloudEvent is not valid JSON."
 
 
-@pytest.mark.parametrize("name", cloudevent.NAMES)
+@pytest.mark.parametrize("name", envelopes.NAMES)
 @pytest.mark.parametrize("value", [None, "", 5])
 def test_an_attribute_that_is_missing_is_named(name: str, value: Any) -> None:
     told = why(cloudevent.read({**NEEDED, name: value}, {"url": URL}))

@@ -182,4 +182,21 @@ def test_no_request_makes_it_raise(method: str, headers: dict[str, str], body: b
     for service in (FakeService(), FakeService(sink=MemorySink())):
         events, request = HttpEvents(service), HttpRequest(method, "/", headers=headers, body=body)
         assert events(request, Deadline()).status in (200, 204, 400, 503)
-        assert events.tick(request, Deadline()).status == 204
+        assert events.tick(request, Deadline()).status in (200, 204)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_probe_leaves_no_record_and_begins_no_list(method: str, listed: FakeService) -> None:
+    """Who waits for a function to listen asks any path; only a scheduler's GET is a tick."""
+    events = HttpEvents(listed)
+    for answer in (
+        events(HttpRequest(method, "/healthz"), Deadline()),
+        events.tick(HttpRequest(method, "/"), Deadline()),
+    ):
+        assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+    assert listed.requests == []
+    assert (
+        events.tick(HttpRequest(method, "/", headers={**SCHEDULER, "x-cloudscheduler": "true"}), Deadline())
+        == DONE
+    )
+    assert len(listed.requests) == 1

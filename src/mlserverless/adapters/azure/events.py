@@ -14,7 +14,7 @@ import azure.functions as func
 
 from mlserverless.adapters.azure import limits
 from mlserverless.deadline import granted
-from mlserverless.events import Part, cloudevent, decode, message, parts
+from mlserverless.events import Part, cloudevent, decode, envelopes, message, parts
 from mlserverless.events.objects import blob_place
 from mlserverless.events.schedule import Schedule, Tick
 from mlserverless.recording import hand_back, lasting, serve
@@ -123,7 +123,7 @@ class EventGridEvent(_Messages):
     def split(self, event: Any) -> Sequence[Part]:
         """Return what the event asks for; azure-functions hands CloudEvents over as another class."""
         if hasattr(event, "specversion"):
-            told = {name: getattr(event, name) for name in cloudevent.NAMES}
+            told = {name: getattr(event, name) for name in envelopes.NAMES}
             return parts(event.id, cloudevent.read(told, event.get_json()))
         return parts(event.id, message.grid({"eventType": event.event_type, "data": event.get_json()}, event.id))
 
