@@ -198,3 +198,28 @@ def test_s3_key_that_is_no_text_is_an_invalid_request(key: Any) -> None:
     record = {"eventSource": "aws:s3", "s3": {"bucket": {"name": "b"}, "object": {"key": key}}}
     with pytest.raises(Redeliver, match="names no bucket and object"):
         make_handler(FakeService())({"Records": [record]}, Context())
+
+
+@pytest.mark.parametrize("kinesis", [None, {}, {"data": 5}, {"data": "Hello, this is a test."}])
+def test_a_record_of_a_stream_without_data_is_reported_alone(kinesis: Any) -> None:
+    given = event("kinesis")
+    given["Records"][1]["kinesis"] = kinesis if not kinesis else {**kinesis, "sequenceNumber": "7"}
+    service = FakeService()
+    reply = make_handler(service)(given, Context())
+    assert [request.url for request in service.requests] == ["https://example.com/cat.jpg"]
+    assert reply == {"batchItemFailures": [{"itemIdentifier": "7" if kinesis else ""}]}, (
+        "an empty one fails them all"
+    )
+    assert "Kinesis record holds no base64 data" in json.loads(service.lines[1])["problem"]["detail"]
+
+
+@pytest.mark.parametrize("name", ["rest_api", "alb"])
+@pytest.mark.parametrize(
+    "change",
+    [{"path": 5}, {"headers": [1], "multiValueHeaders": None}, {"body": 5}, {"httpMethod": None, "path": None}],
+)
+def test_an_event_that_only_looks_like_an_older_request_is_an_invalid_one(
+    name: str, change: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidRequest, match=r"payload format 1\.0|load balancer's request"):
+        make_handler(FakeService())({**event(name), "pathParameters": None, **change}, Context())

@@ -14,9 +14,9 @@ from helpers import child
 from helpers.harness import INVOCATION_ID
 from helpers.services import WIRE, FakeService
 from mlserverless.adapters import azure
-from mlserverless.adapters.azure import Blob, BlobCreated, FunctionHttp
+from mlserverless.adapters.azure import Blob, BlobCreated, FunctionHttp, events, limits
 from mlserverless.deadline import Deadline
-from mlserverless.errors import UndecodableImage
+from mlserverless.errors import Overloaded, UndecodableImage
 from mlserverless.serving import Redeliver
 
 ROOT = Path(__file__).parents[2]
@@ -207,3 +207,45 @@ answer = [[b["path"], b["connection"]] for b in bindings if b["type"] == "blobTr
         MLSERVERLESS_BLOB_CONNECTION="PhotosStorage",
     )
     assert told["answer"] == [["inbox/{name}.jpg", "PhotosStorage"]]
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(None, 1), (1, 1), (2, 2), (4, 8), (6, 30), (100, 30)])
+def test_a_service_bus_message_is_held_before_it_is_handed_back(
+    count: int | None, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would come back at once, and is dead-lettered after ten times: within a second of a store's outage."""
+    held: list[float] = []
+    monkeypatch.setattr(events, "sleep", held.append)
+    received = SimpleNamespace(
+        message_id="1", sequence_number=7, delivery_count=count, get_body=lambda: b'{"url": "https://x.example/1"}'
+    )
+    azure.ServiceBusMessage(FakeService())(received)  # type: ignore[arg-type]
+    assert held == []
+    with pytest.raises(Redeliver):
+        azure.ServiceBusMessage(FakeService(Overloaded("busy")))(received)  # type: ignore[arg-type]
+    assert held == [seconds]
+
+
+def test_a_service_bus_message_is_not_held_beyond_the_functions_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[float] = []
+    monkeypatch.setattr(events, "sleep", held.append)
+    monkeypatch.setattr(limits, "LIMIT_S", 2.0)
+    received = SimpleNamespace(message_id="1", sequence_number=7, delivery_count=9, get_body=lambda: b"s3://b/1")
+    with pytest.raises(Redeliver):
+        azure.ServiceBusMessage(FakeService(Overloaded("busy")))(received)  # type: ignore[arg-type]
+    assert 0 < held[0] <= 1.5
+
+
+def test_the_same_number_in_two_partitions_is_two_events() -> None:
+    """An event hub counts within a partition."""
+
+    def one(partition: str) -> Any:
+        told = {"PartitionContext": {"PartitionId": partition}}
+        return SimpleNamespace(
+            metadata=told, sequence_number=0, offset="0", get_body=lambda: b"https://x.example/1"
+        )
+
+    service = FakeService()
+    azure.EventHubBatch(service)([one("0"), one("1")])
+    assert len({request.version for request in service.requests}) == 2
+    assert len({json.loads(line)["key"] for line in service.lines}) == 2

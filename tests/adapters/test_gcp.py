@@ -200,3 +200,22 @@ answer = client.get("/readyz").json
     told = child.run(code, ROOT / "adapters" / "gcp", MLSERVERLESS_TOP_K="many")
     assert told["answer"]["code"] == "misconfigured"
     assert "MLSERVERLESS_TOP_K is 'many'" in told["answer"]["detail"]
+
+
+def scheduled(service: Service, **request: Any) -> Any:
+    """Call the function ``scheduled``."""
+    with mock.patch.object(gcp, "_events", gcp.CloudEvents(service)):
+        return app("scheduled").test_client().open("/", **request)
+
+
+def test_a_cloud_scheduler_job_warms_up() -> None:
+    service = FakeService()
+    given = event("scheduler_http")
+    assert scheduled(service, method=given["method"], headers=given["headers"]).status_code == 204
+    assert (service.fake.warmed, service.requests) == (1, [])
+
+
+def test_a_probe_of_the_scheduled_function_does_nothing() -> None:
+    service = FakeService()
+    assert scheduled(service, method="GET").json == {"status": "ok"}
+    assert service.fake.warmed == 0

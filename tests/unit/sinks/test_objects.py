@@ -33,8 +33,12 @@ FULL = """
 import resource, sys
 from mlserverless.deadline import Deadline
 from mlserverless.sinks.objects import ObjectSink
-resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
-ObjectSink("file://" + sys.argv[1]).put("k1", {"key": "k1", "text": "x" * 100}, Deadline())
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50, most))
+try:
+    ObjectSink("file://" + sys.argv[1]).put("k1", {"key": "k1", "text": "x" * 100}, Deadline())
+finally:  # what measures this process's coverage writes a file, too
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 """
 
 # --- a folder ---
