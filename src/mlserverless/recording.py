@@ -18,6 +18,7 @@ from mlserverless.deadline import Deadline
 from mlserverless.serving import Nothing, Redeliver, Service, Trigger, answer, new_id, problem
 from mlserverless.sinks import Sink
 from mlserverless.sinks.records import key, key_of, record
+from mlserverless.sinks.unread import Unread
 from mlserverless.types import Outcome, Problem, Request
 
 log = logging.getLogger("mlserverless")
@@ -95,7 +96,7 @@ def _opened(service: Service) -> Sink:
         return _Broken(error)
 
 
-class _Broken:
+class _Broken(Unread):
     """A sink that cannot be opened: nothing is recorded, so everything is handed back."""
 
     keeps = True
@@ -105,12 +106,6 @@ class _Broken:
 
     def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:  # noqa: ARG002 - the protocol's
         raise self._error
-
-    def has(self, key: str, deadline: Deadline) -> bool:  # noqa: ARG002 - the protocol's
-        return False
-
-    def owns(self, url: str) -> bool:  # noqa: ARG002 - the protocol's
-        return False
 
 
 def _record(outcome: Outcome, service: Service, sink: Sink, deadline: Deadline) -> Problem | None:

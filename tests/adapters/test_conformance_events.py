@@ -4,18 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from helpers.shapes.process import TRIGGERS, start
-from mlserverless.testing.cases import CASES, Case, check
+from helpers.shapes.process import TRIALS, start
+from mlserverless.testing.cases import Case, check
 from mlserverless.testing.events import Trigger
 from mlserverless.testing.world import World
-
-TRIALS = [
-    (cloud, trigger, case)
-    for cloud, triggers in TRIGGERS.items()
-    for trigger in triggers
-    for case in CASES
-    if case.applies(trigger)
-]
 
 
 @pytest.fixture(scope="module")

@@ -5,20 +5,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from helpers.runtimes import REASONS
-from helpers.shapes.process import TRIGGERS
+from helpers.shapes.process import TRIALS
 from helpers.shapes.real import Runtimes
-from mlserverless.testing.cases import CASES, Case, check
+from mlserverless.testing.cases import Case, check
 from mlserverless.testing.events import Trigger
 from mlserverless.testing.world import World
 
 pytestmark = pytest.mark.real
-TRIALS = [
-    (cloud, trigger, case)
-    for cloud, triggers in TRIGGERS.items()
-    for trigger in triggers
-    for case in CASES
-    if case.applies(trigger)
-]
 
 
 @pytest.fixture(scope="module")

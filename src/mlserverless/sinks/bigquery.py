@@ -10,13 +10,14 @@ from typing import Any
 
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ConfigError, SinkError
+from mlserverless.sinks.unread import Unread
 
 TABLE = re.compile(r"bigquery://([\w:.-]+)\.(\w+)\.([\w$-]+)")
 NESTED = ("options", "predictions", "problem")  # columns of the type JSON
 LONGEST_S = 30.0
 
 
-class BigQuerySink:
+class BigQuerySink(Unread):
     """Stream each record into ``bigquery://project.dataset.table`` with Google's own client.
 
     Its columns: ``key``, ``source``, ``version``, ``request_id``, ``model``, ``sha256`` (STRING), ``time``
@@ -45,14 +46,6 @@ class BigQuerySink:
         if refused:
             reasons = sorted({told.get("reason", "") for row in refused for told in row.get("errors", ())})
             raise SinkError(f"BigQuery refused the row ({', '.join(reasons)}): are its columns as documented?")
-
-    def has(self, key: str, deadline: Deadline) -> bool:  # noqa: ARG002 - the protocol's
-        """Return False: rows just streamed cannot be asked for cheaply."""
-        return False
-
-    def owns(self, url: str) -> bool:  # noqa: ARG002 - the protocol's
-        """Return False: a row has no URL."""
-        return False
 
 
 def _client(project: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mlserverless.deadline import Deadline
 from mlserverless.net.url import redact
+from mlserverless.sinks.unread import Unread
 
 
 def print_line(line: str) -> None:
@@ -19,7 +20,7 @@ def to_line(record: dict[str, Any]) -> str:
     return line.encode(errors="backslashreplace").decode()
 
 
-class LogSink:
+class LogSink(Unread):
     """Write each record as one line of JSON. ``write`` takes the line where stdout is not the function's log."""
 
     keeps = False
@@ -30,14 +31,6 @@ class LogSink:
     def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:  # noqa: ARG002 - the protocol's
         """Write ``record``; a redelivered one is written again, under the same key."""
         self._write(to_line(record))
-
-    def has(self, key: str, deadline: Deadline) -> bool:  # noqa: ARG002 - the protocol's
-        """Return False: a log is not read."""
-        return False
-
-    def owns(self, url: str) -> bool:  # noqa: ARG002 - the protocol's
-        """Return False: a log has no URLs."""
-        return False
 
 
 def trace(error: BaseException, url: str = "") -> str:

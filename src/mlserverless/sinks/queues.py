@@ -10,11 +10,12 @@ from typing import Any
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ConfigError, SinkError
 from mlserverless.sinks.log import to_line
+from mlserverless.sinks.unread import Unread
 
 FIFO_GROUP = "results"
 
 
-class SqsSink:
+class SqsSink(Unread):
     """Send each record to the queue at ``sqs://HOST/ACCOUNT/NAME``, which is its URL with another scheme.
 
     It uses boto3, which Lambda's Python runtimes bring along; importing it takes half a second.
@@ -38,14 +39,6 @@ class SqsSink:
         except Exception as error:  # noqa: BLE001 - botocore makes its classes at run time
             raise SinkError(f"The queue did not take the result ({type(error).__name__}).") from None
 
-    def has(self, key: str, deadline: Deadline) -> bool:  # noqa: ARG002 - the protocol's
-        """Return False: a queue cannot be asked."""
-        return False
-
-    def owns(self, url: str) -> bool:  # noqa: ARG002 - the protocol's
-        """Return False: a message has no URL."""
-        return False
-
 
 def _client(host: str) -> Any:
     try:
@@ -63,7 +56,7 @@ def _client(host: str) -> Any:
         raise ConfigError(f"The sink sqs:// has no client ({type(error).__name__}).") from error
 
 
-class OutputSink:
+class OutputSink(Unread):
     """Collect the records of one invocation for the output that the platform binds to the function.
 
     The platform writes them when the function returns, and none where it raises: recording and acknowledging are
@@ -80,11 +73,3 @@ class OutputSink:
         if self._take is None:
             raise SinkError("The sink queue: needs a trigger whose function has an output queue bound to it.")
         self._take(to_line(record))
-
-    def has(self, key: str, deadline: Deadline) -> bool:  # noqa: ARG002 - the protocol's
-        """Return False: what was written is not read."""
-        return False
-
-    def owns(self, url: str) -> bool:  # noqa: ARG002 - the protocol's
-        """Return False: a message has no URL."""
-        return False

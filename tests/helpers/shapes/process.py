@@ -18,6 +18,7 @@ from helpers.shapes import cloudevents
 from helpers.shapes import gcp as gcp_shapes
 from mlserverless import stores
 from mlserverless.serving import Service
+from mlserverless.testing.cases import CASES
 from mlserverless.testing.events import Reply, Trigger
 
 TRIGGERS: dict[str, tuple[Trigger, ...]] = {
@@ -26,6 +27,13 @@ TRIGGERS: dict[str, tuple[Trigger, ...]] = {
     "gcp": gcp_shapes.TRIGGERS,
     "wsgi": cloudevents.TRIGGERS,
 }
+TRIALS = [
+    (cloud, trigger, case)
+    for cloud, triggers in TRIGGERS.items()
+    for trigger in triggers
+    for case in CASES
+    if case.applies(trigger)
+]
 Answer = Callable[[Any], Any]
 _answers: dict[tuple[str, tuple[tuple[str, str], ...]], Answer] = {}
 

@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 
 from mlserverless.deadline import Deadline, granted
 from mlserverless.errors import InvalidRequest
-from mlserverless.events import Found, Part, decode, known, message, parts
+from mlserverless.events import Found, Part, known, message, parts
 from mlserverless.events.schedule import Schedule, Tick
-from mlserverless.recording import hand_back, serve
+from mlserverless.events.whole import WholeEvent
+from mlserverless.recording import serve
 from mlserverless.serving import Service
-from mlserverless.types import Outcome, Request
+from mlserverless.types import Request
 from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
@@ -80,26 +81,16 @@ class FcHttp(HttpBinding[Event, Event]):
         return {**answer, "isBase64Encoded": False, "body": response.body.decode()}
 
 
-class _Events:
+class _Events(WholeEvent):
     """An event that fails if any part does: Function Compute tries again, then tells the failure's destination."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
 
     def handle(self, event: Any, request_id: str, deadline: Deadline) -> Any:
         """Answer every part; an exception is a failed invocation."""
-        return serve(self, (request_id, event), self._service, deadline)
+        return serve(self, (request_id, event), self.service, deadline)
 
     def split(self, event: tuple[str, Any]) -> Sequence[Part]:
         """Return the event's parts; a record that cannot be read is one that fails."""
         return parts(event[0], self.read(event[1], event[0]))
-
-    decode: Callable[[Part], Request] = staticmethod(decode)
-
-    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> Event:
-        """Return what was predicted, for a person who invokes the function by hand."""
-        hand_back(outcomes, failed)
-        return {"results": [outcome.to_dict() for outcome in outcomes]}
 
     def read(self, event: Any, name: str) -> list[Found]:
         """Return what ``event`` asks for; ``name`` is the invocation's id."""

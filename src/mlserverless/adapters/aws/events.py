@@ -3,17 +3,17 @@
 If one fails the invocation does: Lambda tries it twice more, then sends it to the function's dead-letter queue.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mlserverless.adapters.aws.trigger import Event, source_of
 from mlserverless.deadline import Deadline
 from mlserverless.errors import InternalError, MlserverlessError
-from mlserverless.events import Part, decode, message, parts
+from mlserverless.events import Part, message, parts
 from mlserverless.events.schedule import Schedule, Tick
-from mlserverless.recording import hand_back, serve
+from mlserverless.events.whole import WholeEvent
+from mlserverless.recording import serve
 from mlserverless.serving import Service, answer_each, problem
-from mlserverless.types import Outcome, Request
 from mlserverless.web import body
 
 TIMERS = ("aws.events", "aws.scheduler")
@@ -21,26 +21,16 @@ MARKS = ("warmer", "warmup", "#warmup")
 PINGS = ("serverless-plugin-warmup", "serverless-plugin-warmup-v2")
 
 
-class _Notification:
+class _Notification(WholeEvent):
     """An event whose parts are all in one message."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Any:
         """Answer every part; an exception is a failed invocation."""
-        return serve(self, (request_id, event), self._service, deadline)
+        return serve(self, (request_id, event), self.service, deadline)
 
     def split(self, event: tuple[str, Event]) -> Sequence[Part]:
         """Return the event's parts; a removal and S3's test event have none."""
         return parts(event[0], message.read(event[1], event[0]))
-
-    decode: Callable[[Part], Request] = staticmethod(decode)
-
-    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> Event:
-        """Return what was predicted, for a person who invokes the function by hand."""
-        hand_back(outcomes, failed)
-        return {"results": [outcome.to_dict() for outcome in outcomes]}
 
 
 class S3Notification(_Notification):

@@ -5,7 +5,7 @@ times and then go to ``NAME-poison``, a Service Bus message goes to its dead-let
 deliveries, Event Grid tries for a day.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import sleep
 from typing import Any, NamedTuple
@@ -14,9 +14,10 @@ import azure.functions as func
 
 from mlserverless.adapters.azure import limits
 from mlserverless.deadline import granted
-from mlserverless.events import Part, cloudevent, decode, envelopes, message, parts
+from mlserverless.events import Part, cloudevent, envelopes, message, parts
 from mlserverless.events.objects import blob_place
 from mlserverless.events.schedule import Schedule, Tick
+from mlserverless.events.whole import WholeEvent
 from mlserverless.recording import hand_back, lasting, serve
 from mlserverless.serving import Redeliver, Service
 from mlserverless.sinks import Sink
@@ -34,46 +35,31 @@ class Blob(NamedTuple):
     version: str = ""
 
 
-class BlobCreated:
+class BlobCreated(WholeEvent):
     """A blob trigger, polled or by Event Grid, which brings the blob's bytes with it."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
 
     def __call__(self, blob: Blob, sink: Sink | None = None) -> None:
         """Answer the blob."""
-        serve(self, blob, self._service, granted(limits.LIMIT_S), sink=sink)
+        serve(self, blob, self.service, granted(limits.LIMIT_S), sink=sink)
 
     def split(self, event: Blob) -> Sequence[Blob]:
         """Return the blob itself, the only item."""
         return [event]
 
-    def decode(self, item: Blob) -> Request:
+    @staticmethod
+    def decode(item: Any) -> Request:
         """Return a request for the blob's bytes, under its address."""
         return Request(item.invocation_id, url=blob_place(item.uri), image=item.data, version=item.version)
 
-    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
-        """Acknowledge by returning."""
-        hand_back(outcomes, failed)
 
-
-class _Messages:
+class _Messages(WholeEvent):
     """Events that bring a message each."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
     def _serve(self, event: Any, sink: Sink | None) -> None:
-        serve(self, event, self._service, granted(limits.LIMIT_S), sink=sink)
+        serve(self, event, self.service, granted(limits.LIMIT_S), sink=sink)
 
     def split(self, event: Any) -> Sequence[Part]:
         raise NotImplementedError
-
-    decode: Callable[[Part], Request] = staticmethod(decode)
-
-    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
-        """Acknowledge by returning."""
-        hand_back(outcomes, failed)
 
 
 class QueueMessage(_Messages):
@@ -100,7 +86,7 @@ class ServiceBusMessage(_Messages):
         """Answer the message."""
         deadline = granted(limits.LIMIT_S)
         try:
-            serve(self, received, self._service, deadline, sink=sink)
+            serve(self, received, self.service, deadline, sink=sink)
         except Redeliver:
             count = received.delivery_count or 1
             sleep(min(HOLD_S * 2 ** min(count - 1, 10), LONGEST_HOLD_S, deadline.remaining()))
