@@ -50,7 +50,7 @@ def measure(scale: Scale) -> list[Figure]:
 def _events(world: World, missing: set[str]) -> Iterator[tuple[str, Callable[[], None]]]:
     runtimes = Runtimes()
     try:
-        for cloud, triggers in TRIGGERS.items():
+        for cloud, triggers in {**TRIGGERS, "aws-rie": TRIGGERS["aws"]}.items():
             for trigger in () if cloud in missing else triggers:
                 for case in filter(lambda case: case.applies(trigger), cases.CASES):
                     yield (

@@ -14,6 +14,10 @@ from mlserverless.testing.world import World
 pytestmark = pytest.mark.real
 
 
+# Lambda's events through AWS's own emulator, too.
+EMULATED = [("aws-rie", trigger, case) for cloud, trigger, case in TRIALS if cloud == "aws"]
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with World() as running:
@@ -28,7 +32,7 @@ def runtimes() -> Iterator[Runtimes]:
 
 
 @pytest.mark.parametrize(
-    ("cloud", "trigger", "case"), TRIALS, ids=lambda part: part if isinstance(part, str) else part.name
+    ("cloud", "trigger", "case"), TRIALS + EMULATED, ids=lambda part: part if isinstance(part, str) else part.name
 )
 def test_every_trigger_passes_every_case(
     cloud: str, trigger: Trigger, case: Case, world: World, runtimes: Runtimes, need: Callable[[str | None], None]
