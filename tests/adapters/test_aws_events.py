@@ -223,3 +223,36 @@ def test_an_event_that_only_looks_like_an_older_request_is_an_invalid_one(
 ) -> None:
     with pytest.raises(InvalidRequest, match=r"payload format 1\.0|load balancer's request"):
         make_handler(FakeService())({**event(name), "pathParameters": None, **change}, Context())
+
+
+@pytest.mark.parametrize(
+    ("count", "order"), [("1", "012"), ("2", "120"), ("3", "201"), ("4", "012"), ("x", "012")]
+)
+def test_each_delivery_of_a_batch_begins_one_message_further_on(count: str, order: str) -> None:
+    """So that none stands behind a message that ends the process every time."""
+    (record,) = event("sqs")["Records"]
+    records = [{**record, "messageId": str(at), "body": f"s3://b/{at}"} for at in range(3)]
+    records[1]["attributes"] = {"ApproximateReceiveCount": count}
+    service = FakeService()
+    assert make_handler(service)({"Records": records}, Context()) == {"batchItemFailures": []}
+    assert "".join(request.id for request in service.requests) == order
+
+
+def test_a_batch_that_is_killed_again_and_again_is_answered_but_for_the_one_to_blame() -> None:
+    class Killed(BaseException):
+        pass
+
+    def answer(request: Request) -> Any:
+        if request.url == "s3://b/4":
+            raise Killed
+        return PREDICTION
+
+    (record,) = event("sqs")["Records"]
+    service, answered = FakeService(answer), set()
+    for count in range(1, 21):
+        told = {"attributes": {"ApproximateReceiveCount": str(count)}}
+        records = [{**record, **told, "messageId": str(at), "body": f"s3://b/{at}"} for at in range(10)]
+        with pytest.raises(Killed):
+            make_handler(service)({"Records": records}, Context())
+        answered |= {json.loads(line)["source"] for line in service.lines}
+    assert answered == {f"s3://b/{at}" for at in range(10) if at != 4}

@@ -70,8 +70,8 @@ QUEUE = named(aws.TRIGGERS, "SQS, S3 notification")
 S3 = named(aws.TRIGGERS, "S3 notification")
 # The delays and counts are those of the deploy folders where they set them, else the platforms' defaults.
 FAMILIES = (
-    Family("SQS, batch 1", "aws", (Stage(SQS, 1, 10, lambda _: 360.0),)),
-    Family("SQS, batch 10", "aws", (Stage(QUEUE, 10, 10, lambda _: 360.0),)),
+    Family("SQS, batch 1", "aws", (Stage(SQS, 1, 20, lambda _: 360.0),)),
+    Family("SQS, batch 10", "aws", (Stage(QUEUE, 10, 20, lambda _: 360.0),)),
     Family(
         "S3 notification, asynchronous",
         "aws",
