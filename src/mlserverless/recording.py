@@ -22,6 +22,7 @@ from mlserverless.sinks.unread import Unread
 from mlserverless.types import Outcome, Problem, Request
 
 log = logging.getLogger("mlserverless")
+TOLD = 10  # failures that are named in what the platform is given
 WRITE_S, WRITE_SHARE = 3.0, 0.1  # what a prediction leaves of its time for the write, at most and as a share
 
 
@@ -52,10 +53,10 @@ def serve(
 
 def hand_back(outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
     """Raise Redeliver if anything ``failed``, for a platform that takes an event back as a whole."""
-    if failed:
+    if failed:  # the log has them all
         told = "; ".join(
             f"{outcome.source or 'an item'}: {outcome.result.code}: {outcome.result.detail}"
-            for outcome in failed
+            for outcome in failed[:TOLD]
             if isinstance(outcome.result, Problem)
         )
         raise Redeliver(f"{len(failed)} of {len(outcomes)} items failed: {told}")
@@ -72,6 +73,7 @@ def _one(
     """Return the item's outcome and whether it may be acknowledged; no outcome where it asks for nothing."""
 
     def decode(item: Any) -> Request:
+        deadline.check("the item was read")
         request = trigger.decode(item)
         if request.url and place.owns(request.url):
             raise Nothing

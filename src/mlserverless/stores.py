@@ -118,7 +118,9 @@ def place(url: str) -> tuple[str, str]:
     scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
     bucket, _, key = rest.partition("/")
-    if not key.strip("/") or not bucket or set(bucket) - NAME:  # another parser would read another bucket
+    # Another parser would read another bucket; obstore drops a slash at a key's ends, and reads another object.
+    dotted = not bucket.strip(".") or (scheme == "az" and "." in bucket)
+    if not key or key != key.strip("/") or dotted or set(bucket) - NAME:
         raise InvalidRequest(f"The url {redact(url)!r} is not of the form {FORMS[scheme]}.")
     return f"{scheme}://{bucket}", key
 

@@ -9,6 +9,8 @@ from unittest import mock
 
 import azure.functions as func
 import pytest
+from azure.functions.eventgrid import EventGridEventInConverter
+from azure.functions.meta import Datum
 
 from helpers import child
 from helpers.harness import INVOCATION_ID
@@ -179,6 +181,8 @@ def test_the_deploy_folders_entry_answers_a_url_without_numpy(photo: str) -> Non
 import json
 from types import SimpleNamespace
 import azure.functions as func
+from azure.functions.eventgrid import EventGridEventInConverter
+from azure.functions.meta import Datum
 from function_app import app
 found = {{function.get_function_name(): function for function in app.get_functions()}}
 body = json.dumps({{"url": {photo!r}, "top_k": 1}}).encode()
@@ -239,13 +243,32 @@ def test_a_service_bus_message_is_not_held_beyond_the_functions_time(monkeypatch
 def test_the_same_number_in_two_partitions_is_two_events() -> None:
     """An event hub counts within a partition."""
 
-    def one(partition: str) -> Any:
-        told = {"PartitionContext": {"PartitionId": partition}}
+    def one(partition: str, hub: str = "photos") -> Any:
+        told = {"PartitionContext": {"PartitionId": partition, "EventHubName": hub}}
         return SimpleNamespace(
             metadata=told, sequence_number=0, offset="0", get_body=lambda: b"https://x.example/1"
         )
 
     service = FakeService()
-    azure.EventHubBatch(service)([one("0"), one("1")])
-    assert len({request.version for request in service.requests}) == 2
-    assert len({json.loads(line)["key"] for line in service.lines}) == 2
+    azure.EventHubBatch(service)([one("0"), one("1"), one("0", "others")])
+    assert len({request.version for request in service.requests}) == 3
+    assert len({json.loads(line)["key"] for line in service.lines}) == 3
+
+
+def test_an_event_grid_events_base64_is_its_data() -> None:
+    encoded = "aHR0cHM6Ly94LmV4YW1wbGUvMQ=="
+    told = {"specversion": "1.0", "id": "1", "source": "s", "type": "x", "data_base64": encoded}
+    service = FakeService()
+    azure.EventGridEvent(service)(
+        EventGridEventInConverter.decode(Datum(json.dumps(told), "json"), trigger_metadata={})
+    )
+    assert [request.url for request in service.requests] == ["https://x.example/1"]
+
+
+def test_a_blob_of_which_azure_tells_nothing_has_a_version_of_its_own() -> None:
+    """Or the answer for what overwrites it would never be recorded."""
+    service = FakeService()
+    with mock.patch.object(azure, "_blob", BlobCreated(service)):
+        for name in ("first", "second"):
+            azure.image_created(stream(blob_properties=None), SimpleNamespace(invocation_id=name))
+    assert [request.version for request in service.requests] == ["first", "second"]

@@ -117,7 +117,6 @@ def test_an_object_that_fails_is_handed_back() -> None:
     [
         ("60", 59.0, 59.5),
         ("1", 0.1, 0.5),
-        ("0", 0.0, 0.0),
         ("", 299.0, float("inf")),  # for HTTP the setting timeout counts, 300 s by default
         ("soon", 299.0, float("inf")),
     ],
@@ -131,6 +130,14 @@ def test_the_functions_timeout_is_the_deadline(
     assert ask(service).status_code == 200
     assert post(service, event("storage_finalized")).status_code == 204
     assert all(low <= left <= high for left in service.fake.left), service.fake.left
+
+
+def test_an_event_without_any_time_left_is_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUD_RUN_TIMEOUT_SECONDS", "0")
+    service = FakeService()
+    answer = post(service, event("storage_finalized"))
+    assert (answer.status_code, answer.json["code"]) == (503, "deadline-exceeded")
+    assert service.requests == []
 
 
 def test_without_a_timeout_the_setting_alone_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,3 +208,18 @@ def test_an_invocations_own_sink_comes_first() -> None:
     service, sink = FakeService(), MemorySink()
     serve(Words(), ["s3://b/1"], service, Deadline(), sink=sink)
     assert (len(sink.records), service.lines) == (1, [])
+
+
+def test_what_the_time_does_not_suffice_for_is_handed_back_unread() -> None:
+    """What cannot be read takes time, too: its record has to be written."""
+    sink = MemorySink()
+    with pytest.raises(Redeliver, match=r"3 of 3 items failed: an item: deadline-exceeded"):
+        serve(Words(), ["bad", "s3://b/1", "nothing"], FakeService(sink=sink), Deadline(0.0))
+    assert (sink.records, sink.offered) == ({}, 0)
+
+
+def test_the_platform_is_told_of_the_first_failures_only() -> None:
+    failed = [Outcome(None, str(at), f"s3://b/{at}", problem(InvalidRequest("no"), str(at))) for at in range(1000)]
+    with pytest.raises(Redeliver, match=r"^1000 of 1000 items failed: s3://b/0: ") as raised:
+        hand_back(failed, failed)
+    assert str(raised.value).count("invalid-request") == 10

@@ -300,3 +300,10 @@ def test_a_conflict_is_not_taken_for_a_result(
             with pytest.raises(SourceError, match="it answered 409") as caught:
                 stores.create(f"{scheme}://bucket/key", b"{}", Deadline(5))
             assert caught.value.retryable
+
+
+@pytest.mark.parametrize("url", ["s3://b//k", "s3://b/k/", "s3://./k", "gs://../k", "az://pics.v2/k", "az://../k"])
+def test_an_address_that_would_be_another_is_not_asked_for(url: str) -> None:
+    """obstore drops a slash at a key's ends and dots for a bucket, and knows no container with a dot."""
+    with pytest.raises(InvalidRequest, match="is not of the form"):
+        stores.place(url)

@@ -43,6 +43,13 @@ def split(request: HttpRequest) -> list[tuple[str, list[Found]]]:
     except (ValueError, RecursionError):
         return [("", [InvalidRequest("The CloudEvent is not valid JSON.")])]
     events = given if isinstance(given, list) and kind == BATCHED else [given]
+    if len(events) > message.MOST_URLS:
+        return [
+            (
+                "",
+                [InvalidRequest(f"The batch has {len(events):,} events; at most {message.MOST_URLS:,} are read.")],
+            )
+        ]
     return [(_name(event), structured(event)) for event in events]
 
 

@@ -34,7 +34,7 @@ def eventbridge(event: Mapping[str, Any], name: str, depth: int, inner: Inner) -
     own = event.get("id")
     name = own if isinstance(own, str) and own else name
     if event.get("source") == "aws.s3":
-        return objects.eventbridge(event, name)
+        return known(objects.eventbridge(event, name), name)
     return inner(event["detail"], name, depth + 1)
 
 
@@ -43,7 +43,7 @@ def grid(event: Mapping[str, Any], name: str, depth: int, inner: Inner) -> list[
     own, kind = event.get("id"), str(event["eventType"])
     name = own if isinstance(own, str) and own else name
     if kind == objects.BLOB_CREATED:
-        return objects.blob_created(event["data"], name)
+        return known(objects.blob_created(event["data"], name), name)
     if kind.startswith(("Microsoft.Storage.", GRID_SYSTEM)):
         return []
     return inner(event["data"], name, depth + 1)
@@ -91,7 +91,9 @@ def cloud_event(attributes: Mapping[str, Any], data: Any, depth: int, inner: Inn
     """
     if missing := [name for name in NAMES if not isinstance(attributes.get(name), str) or not attributes[name]]:
         return [InvalidRequest(f"The CloudEvent has no {missing[0]}; it needs {', '.join(NAMES)}.")]
-    return known(_cloud_event(attributes, data, depth, inner), f"{attributes['source']}#{attributes['id']}")
+    source, name = attributes["source"], attributes["id"]
+    found = [_of(source, name, one) for one in _cloud_event(attributes, data, depth, inner)]
+    return known(found, f"{source}#{name}")
 
 
 def _cloud_event(attributes: Mapping[str, Any], data: Any, depth: int, inner: Inner) -> list[Found]:
@@ -117,12 +119,11 @@ def _cloud_event(attributes: Mapping[str, Any], data: Any, depth: int, inner: In
         return [
             InvalidRequest(f"The CloudEvent of the type {kind[:60]!r} has no data that says what to classify.")
         ]
-    found = inner(data, name, depth + 1)
-    return [_of(attributes["source"], name, one) for one in found]
+    return inner(data, name, depth + 1)
 
 
 def _of(source: str, name: str, found: Found) -> Found:
     """Return ``found`` with the source in its version: an event's id is unique within its source only."""
-    if isinstance(found, InvalidRequest) or found.pin or found.version != name:
+    if isinstance(found, InvalidRequest) or found.pin or not f"{found.version}/".startswith(f"{name}/"):
         return found
-    return found._replace(version=f"{source}#{name}")
+    return found._replace(version=f"{source}#{found.version}")

@@ -25,7 +25,13 @@ def read(payload: Any, name: str, depth: int = 0) -> list[Found]:
     ``payload`` is text, bytes or parsed JSON; ``name`` is the message's id. It is the request's id, and its
     version where the message names no object that has one.
     """
-    return known(_read(payload, name, depth), name)
+    try:
+        found = _read(payload, name, depth)
+    except RecursionError:
+        found = [InvalidRequest(f"The message is nested too deeply; expected is {EXAMPLE}.")]
+    if len(found) > MOST_URLS:
+        found = [InvalidRequest(f"The message asks for more than {MOST_URLS:,} images; send several messages.")]
+    return known(found, name)
 
 
 def _read(payload: Any, name: str, depth: int) -> list[Found]:
@@ -40,11 +46,10 @@ def _read(payload: Any, name: str, depth: int) -> list[Found]:
         except (ValueError, RecursionError):
             return [InvalidRequest(f"The message is neither a URL nor JSON; expected is {EXAMPLE}.")]
     if isinstance(payload, list):
-        lists = [read(one, f"{name}/{at}", depth + 1) for at, one in enumerate(payload[: MOST_URLS + 1])]
-        found = [one for inner in lists for one in inner]
-        if len(found) > MOST_URLS or len(payload) > MOST_URLS:
-            return [InvalidRequest(f"The message asks for more than {MOST_URLS:,} images; send several messages.")]
-        return found
+        if len(payload) > MOST_URLS:
+            return [InvalidRequest(f"The message is a list of {len(payload):,}; at most {MOST_URLS:,} are read.")]
+        lists = [read(one, f"{name}/{at}", depth + 1) for at, one in enumerate(payload)]
+        return [one for inner in lists for one in inner]
     if isinstance(payload, str) and depth < DEEPEST:
         return read(payload, name, depth + 1)
     if not isinstance(payload, dict):
@@ -93,7 +98,7 @@ def _records(records: Any, name: str, depth: int) -> list[Found]:
     if not isinstance(records, list):
         return [InvalidRequest("The message's Records are no list.")]
     found: list[Found] = []
-    for at, record in enumerate(records):
+    for at, record in enumerate(records[: MOST_URLS + 1]):
         own = f"{name}/{at}" if len(records) > 1 else name
         source = (record.get("eventSource") or record.get("EventSource")) if isinstance(record, dict) else None
         if source == "aws:sns":

@@ -56,6 +56,8 @@ class _List:
         for at, line in enumerate(_lines(text)):
             name = f"{tick.id}/{at}"
             for one in message.read(line, name):
+                if not isinstance(one, Request):
+                    one.about = f"{one.about}@{tick.time}"  # another tick's broken line is another one
                 # By the time it was due, not by its place: a list that grew between two deliveries is the same
                 # one.
                 found += parts(

@@ -119,7 +119,9 @@ def _deliveries(request: HttpRequest, given: Any) -> list[Delivery]:
         return [Delivery(name, message.pubsub(pushed, name), endless="deliveryAttempt" not in given)]
     if isinstance(given, dict) and "data" in given and ("context" in given or "eventType" in given):
         return [_background(given)]
-    return [Delivery(name := new_id(), message.read(given, name))]
+    told = request.headers
+    name = told.get("x-goog-pubsub-message-id") or told.get("x-request-id") or new_id()
+    return [Delivery(name, message.read(given, name))]
 
 
 def _background(given: dict[str, Any]) -> Delivery:

@@ -4,15 +4,31 @@ A queue keeps what it was given, but cannot be asked for it: of what was sent an
 sends a second message. Its key is the same, and a FIFO queue (``….fifo``) drops it for five minutes.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ConfigError, SinkError
-from mlserverless.sinks.log import to_line
 from mlserverless.sinks.unread import Unread
 
 FIFO_GROUP = "results"
+LONGEST_SQS = 1_048_576  # bytes (Amazon SQS developer guide, message quotas)
+LONGEST_QUEUED = 48 * 1024  # bytes; base64 makes of them the 64 KiB of Queue Storage's own limit
+
+
+def fitting(record: dict[str, Any], longest: int) -> str:
+    """Return ``record`` as a line of ASCII of at most ``longest`` bytes: one that is longer as a problem.
+
+    Handed back, it would never pass; and a queue would never take it.
+    """
+    line = json.dumps(record, separators=(",", ":"))
+    if len(line) <= longest:
+        return line
+    told = f"The result has {len(line):,} bytes, and the queue takes {longest:,}: ask for fewer classes or labels."
+    short = {name: value for name, value in record.items() if name not in ("predictions", "problem")}
+    problem = {"code": "invalid-request", "status": 400, "detail": told, "instance": record.get("request_id")}
+    return json.dumps({**short, "options": {}, "problem": problem}, separators=(",", ":"))
 
 
 class SqsSink(Unread):
@@ -32,10 +48,11 @@ class SqsSink(Unread):
 
     def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:
         """Send the record; return once SQS has it."""
+        line = fitting(record, LONGEST_SQS)
         del deadline  # the client's own timeouts are set once: two tries of three seconds at most
         fifo = {"MessageGroupId": FIFO_GROUP, "MessageDeduplicationId": key} if self._fifo else {}
         try:
-            self._client.send_message(QueueUrl=self._url, MessageBody=to_line(record), **fifo)
+            self._client.send_message(QueueUrl=self._url, MessageBody=line, **fifo)
         except Exception as error:  # noqa: BLE001 - botocore makes its classes at run time
             raise SinkError(f"The queue did not take the result ({type(error).__name__}).") from None
 
@@ -72,4 +89,4 @@ class OutputSink(Unread):
         """Add the record; raise SinkError where the trigger has no output bound."""
         if self._take is None:
             raise SinkError("The sink queue: needs a trigger whose function has an output queue bound to it.")
-        self._take(to_line(record))
+        self._take(fitting(record, LONGEST_QUEUED))

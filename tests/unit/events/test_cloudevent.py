@@ -251,3 +251,24 @@ def test_no_json_makes_it_raise(body: Any, headers: dict[str, str]) -> None:
 @given(st.sampled_from([*TYPES, "mine"]), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_body_makes_it_raise(kind: str, body: bytes) -> None:
     assert all(isinstance(one, Request | InvalidRequest) for one in found(binary(body, type=kind)))
+
+
+@pytest.mark.parametrize(
+    "data", ["https://h.example/x", ["https://h.example/x"], {"urls": ["https://h.example/x"]}]
+)
+def test_the_same_id_of_two_sources_is_two_events(data: Any) -> None:
+    found = [
+        cloudevent.read({"id": "1", "source": source, "type": "x", "specversion": "1.0"}, data)
+        for source in ("a", "b")
+    ]
+    first, second = (one for inner in found for one in inner)
+    assert isinstance(first, Request)
+    assert isinstance(second, Request)
+    assert first.version != second.version
+    assert first.version.startswith("a#1")
+
+
+def test_a_batch_has_a_thousand_events_at_most() -> None:
+    body = json.dumps([{}] * 1001).encode()
+    ((_, found),) = cloudevent.split(HttpRequest("POST", "/", "", {"content-type": cloudevent.BATCHED}, body))
+    assert "1,001 events" in str(found[0])

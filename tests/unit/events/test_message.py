@@ -300,3 +300,11 @@ def test_parts_keep_what_the_message_is_acknowledged_by() -> None:
     assert decode(made[0]) == PLAIN
     with pytest.raises(InvalidRequest, match=r"^no$"):
         decode(made[1])
+
+
+def test_one_message_asks_for_a_thousand_images_at_most() -> None:
+    """Or one of 256 KB could keep a function busy for a day."""
+    for given in ({"Records": [{}] * 80_000}, [URL] * 1001, [{"urls": [URL] * 600}] * 2, {"Records": [S3] * 1001}):
+        (found,) = message.read(given, "m")
+        assert isinstance(found, InvalidRequest)
+    assert len(message.read([URL] * 1000, "m")) == 1000

@@ -228,3 +228,12 @@ def test_a_list_that_is_not_there_on_the_web_fails_the_tick(shown: Path, monkeyp
         made = service(schedule_source=origin.url("/list", "localhost"))
         with pytest.raises(SourceNotFound):
             Schedule(made)(TICK, Deadline(10))
+
+
+def test_a_broken_line_of_another_tick_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cloud Scheduler's ticks have one name, the job's."""
+    Stored(monkeypatch, "Hello!")
+    made = service()
+    for due in ("2026-11-24", "2026-11-25", "2026-11-25"):
+        Schedule(made)(Tick("nightly", due), Deadline())
+    assert len(made.sink.records) == 2

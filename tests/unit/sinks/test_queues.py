@@ -12,10 +12,10 @@ import pytest
 
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ConfigError, SinkError
-from mlserverless.sinks.queues import OutputSink, SqsSink
+from mlserverless.sinks.queues import LONGEST_QUEUED, LONGEST_SQS, OutputSink, SqsSink, fitting
 
 RECORD: dict[str, Any] = {"key": "k1", "source": "s3://b/é.jpg", "predictions": []}
-LINE = '{"key":"k1","source":"s3://b/é.jpg","predictions":[]}'
+LINE = '{"key":"k1","source":"s3://b/\\u00e9.jpg","predictions":[]}'  # what no queue's rules for letters refuse
 SECRET = "c4n4ry"
 ACCOUNT = "123456789012"
 
@@ -177,3 +177,21 @@ def test_an_output_cannot_be_asked_and_owns_nothing() -> None:
     assert sink.keeps
     assert not sink.has("k1", Deadline())
     assert not sink.owns("queue:")
+
+
+@pytest.mark.parametrize("longest", [LONGEST_QUEUED, LONGEST_SQS])
+def test_a_result_that_no_queue_would_take_is_a_problem_there(longest: int) -> None:
+    """Handed back, it would never pass: the event would end unanswered, or block its partition."""
+    record = {"key": "k1", "request_id": "r", "options": {"labels_allow": ["a" * longest]}, "predictions": [1]}
+    line = fitting(record, longest)
+    assert len(line) < 1000
+    told = json.loads(line)
+    assert (told["key"], told["options"], "predictions" in told) == ("k1", {}, False)
+    assert "ask for fewer classes" in told["problem"]["detail"]
+    assert fitting({"key": "k1"}, longest) == '{"key":"k1"}'
+
+
+def test_the_output_is_given_what_fits() -> None:
+    lines: list[str] = []
+    OutputSink(lines.append).put("k1", {"key": "k1", "predictions": ["x" * 60_000]}, Deadline())
+    assert "problem" in json.loads(lines[0])

@@ -71,7 +71,9 @@ def predict(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 def image_created(event: func.InputStream, context: func.Context, sink: Sink | None) -> None:
     """Classify a blob that was written to the container."""
     told: Any = getattr(event, "blob_properties", None) or {}
-    version = next((told[name] for name in ("ETag", "LastModified") if isinstance(told.get(name), str)), "")
+    version = next(
+        (told[name] for name in ("ETag", "LastModified") if isinstance(told.get(name), str)), context.invocation_id
+    )
     _blob(Blob(event.read(), event.uri or event.name or "", context.invocation_id, version), sink)
 
 

@@ -110,7 +110,8 @@ class EventGridEvent(_Messages):
         """Return what the event asks for; azure-functions hands CloudEvents over as another class."""
         if hasattr(event, "specversion"):
             told = {name: getattr(event, name) for name in envelopes.NAMES}
-            return parts(event.id, cloudevent.read(told, event.get_json()))
+            told |= {"data": event.get_json(), "data_base64": event.extension_attrs.get("data_base64")}
+            return parts(event.id, cloudevent.structured(told))
         return parts(event.id, message.grid({"eventType": event.event_type, "data": event.get_json()}, event.id))
 
 
@@ -126,11 +127,12 @@ class EventHubBatch(_Messages):
         self._serve(events, sink)
 
     def split(self, event: Sequence[func.EventHubEvent]) -> Sequence[Part]:
-        """Return what each event of the batch asks for; it goes by its partition and its number there."""
+        """Return what each event of the batch asks for; it goes by its hub, its partition, its number there."""
         found: list[Part] = []
         for one in event:
             context = (one.metadata or {}).get("PartitionContext") or {}
-            name = f"{context.get('PartitionId', '')}/{one.sequence_number}/{one.offset}"
+            hub = "/".join(str(context.get(part, "")) for part in ("FullyQualifiedNamespace", "EventHubName"))
+            name = f"{hub}/{context.get('PartitionId', '')}/{one.sequence_number}/{one.offset}"
             found += parts(name, message.read(one.get_body(), name))
         return found
 
