@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlserverless.local import deploy
-from mlserverless.local.process import ServerProcess, free_port
+from mlserverless.local.process import ServerProcess, on_free_port
 from mlserverless.local.runtime import child_environment
 
 
@@ -32,8 +32,11 @@ def start(
     if (reason := available()) is not None:
         raise RuntimeError(reason)
     source = (app_dir or deploy.folder("gcp")).resolve()
-    port = port or free_port(host)
-    command = [sys.executable, "-m", "functions_framework", "--source", str(source / "main.py")]
-    command += ["--target", target, "--host", host, "--port", str(port)]
-    platform = {"K_SERVICE": target, "FUNCTION_TARGET": target, "PORT": str(port)}
-    return ServerProcess(command, host, port, child_environment({**platform, **(environment or {})}), source)
+
+    def on(port: int) -> ServerProcess:
+        command = [sys.executable, "-m", "functions_framework", "--source", str(source / "main.py")]
+        command += ["--target", target, "--host", host, "--port", str(port)]
+        platform = {"K_SERVICE": target, "FUNCTION_TARGET": target, "PORT": str(port)}
+        return ServerProcess(command, host, port, child_environment({**platform, **(environment or {})}), source)
+
+    return on_free_port(on, host, port)

@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlserverless.local.runtime import STDERR
 
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
+TRIES = 5
 
 
 class ServerProcess:
@@ -69,6 +70,18 @@ class ServerProcess:
         raise RuntimeError(f"the server did not listen on {host}:{port} within {START_SECONDS:.0f} s")
 
 
+class PortTaken(RuntimeError):
+    """Somebody listens on the port already."""
+
+
+def on_free_port(start: Callable[[int], "ServerProcess"], host: str, port: int) -> "ServerProcess":
+    """Start on ``port``, or where it is 0 on a free one: another one where that was taken in between."""
+    for _ in range(0 if port else TRIES - 1):
+        with contextlib.suppress(PortTaken):
+            return start(free_port(host))
+    return start(port or free_port(host))
+
+
 def _check_free(host: str, port: int) -> None:
     # Whoever has the port would answer in the process's place.
     with socket.socket() as probe:
@@ -76,7 +89,7 @@ def _check_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise RuntimeError(f"{host}:{port} cannot be listened on: {error.strerror or error}") from error
+            raise PortTaken(f"{host}:{port} cannot be listened on: {error.strerror or error}") from error
 
 
 def free_port(host: str) -> int:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlserverless.local.process import ServerProcess, free_port
+from mlserverless.local.process import ServerProcess, on_free_port
 from mlserverless.local.runtime import child_environment
 
 
@@ -30,7 +30,10 @@ def start(
     """
     if (reason := available()) is not None:
         raise RuntimeError(reason)
-    port = port or free_port(host)
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"{host}:{port}", "--threads", str(threads)]
-    command += ["--log-level", "warning", application]
-    return ServerProcess(command, host, port, child_environment(environment or {}), Path.cwd())
+
+    def on(port: int) -> ServerProcess:
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"{host}:{port}", "--threads", str(threads)]
+        command += ["--log-level", "warning", application]
+        return ServerProcess(command, host, port, child_environment(environment or {}), Path.cwd())
+
+    return on_free_port(on, host, port)

@@ -203,3 +203,18 @@ def test_it_has_a_process_group_of_its_own(tmp_path: Path) -> None:
 def test_free_port_is_one_that_can_be_listened_on() -> None:
     with socket.create_server((HOST, free_port(HOST))) as listener:
         assert listener.getsockname()[1] > 0
+
+
+def test_another_port_is_tried_where_the_free_one_was_taken_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between choosing a port and listening on it, any other process may be given it."""
+    with socket.create_server((HOST, 0)) as taken:
+        ports = [taken.getsockname()[1]] * 2 + [free_port(HOST)]
+        offered = iter(ports)
+        monkeypatch.setattr(process, "free_port", lambda _: next(offered))
+        code = SERVER.format(delay=0, status=200)
+        with process.on_free_port(lambda port: start(code, tmp_path, port), HOST, 0) as server:
+            assert server.url.endswith(f":{ports[2]}")
+        with pytest.raises(process.PortTaken):
+            process.on_free_port(lambda port: start(code, tmp_path, port), HOST, ports[0])
