@@ -70,6 +70,7 @@ class GuardedConnection(HTTPConnection):
 
         if not _contexts:
             _contexts.append(ssl.create_default_context())  # 37 ms: it reads the whole CA file
+        raw.getpeername()  # of one that was reset by now wrap_socket would leak the socket that it makes
         secured: ssl.SSLSocket = _contexts[0].wrap_socket(
             raw, server_hostname=self._url.host, do_handshake_on_connect=False
         )
