@@ -17,10 +17,14 @@ STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-b
 
 def is_one(request: HttpRequest) -> bool:
     """Return whether ``request`` carries CloudEvents, or asks whether it may (the web hooks' handshake)."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.method == "OPTIONS":
         return "webhook-request-origin" in request.headers
-    return request.method == "POST" and ("ce-specversion" in request.headers or kind in (STRUCTURED, BATCHED))
+    in_json = _kind(request) in (STRUCTURED, BATCHED)
+    return request.method == "POST" and ("ce-specversion" in request.headers or in_json)
+
+
+def _kind(request: HttpRequest) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def handshake(request: HttpRequest) -> HttpResponse:
@@ -32,7 +36,7 @@ def handshake(request: HttpRequest) -> HttpResponse:
 
 def split(request: HttpRequest) -> list[tuple[str, list[Found]]]:
     """Return the events of ``request``, each by its id with what it asks for; it never raises."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind not in (STRUCTURED, BATCHED):
         attributes = {
             name[3:]: unquote(value) for name, value in request.headers.items() if name.startswith("ce-")
@@ -44,12 +48,8 @@ def split(request: HttpRequest) -> list[tuple[str, list[Found]]]:
         return [("", [InvalidRequest("The CloudEvent is not valid JSON.")])]
     events = given if isinstance(given, list) and kind == BATCHED else [given]
     if len(events) > message.MOST_URLS:
-        return [
-            (
-                "",
-                [InvalidRequest(f"The batch has {len(events):,} events; at most {message.MOST_URLS:,} are read.")],
-            )
-        ]
+        told = f"The batch has {len(events):,} events; at most {message.MOST_URLS:,} are read."
+        return [("", [InvalidRequest(told)])]
     return [(_name(event), structured(event)) for event in events]
 
 

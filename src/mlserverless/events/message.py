@@ -27,7 +27,7 @@ def read(payload: Any, name: str, depth: int = 0) -> list[Found]:
     """
     try:
         found = _read(payload, name, depth)
-    except RecursionError:
+    except RecursionError:  # a value so deep that it cannot even be shown
         found = [InvalidRequest(f"The message is nested too deeply; expected is {EXAMPLE}.")]
     if len(found) > MOST_URLS:
         found = [InvalidRequest(f"The message asks for more than {MOST_URLS:,} images; send several messages.")]
@@ -61,8 +61,6 @@ def ask(given: Mapping[str, Any], name: str) -> list[Found]:
     """Return the requests of ``{"url": …}`` or ``{"urls": […]}`` with options, as HTTP reads them."""
     try:
         asked = body.asked(dict(given), name, MOST_URLS)
-    except RecursionError:  # a value so deep that it cannot even be shown
-        return [InvalidRequest(f"The message is nested too deeply; expected is {EXAMPLE}.")]
     except MlserverlessError as error:
         return [error if isinstance(error, InvalidRequest) else InvalidRequest(str(error))]
     found: list[Found] = []

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from mlserverless.deadline import Deadline
-from mlserverless.errors import MlserverlessError
+from mlserverless.errors import SourceError
 from mlserverless.events import Found, Part, cloudevent, decode, message, objects, parts
 from mlserverless.events.schedule import Schedule, Tick
 from mlserverless.recording import lasting, serve
 from mlserverless.serving import Redeliver, Service, new_id, problem
 from mlserverless.types import Outcome, Problem, Request
-from mlserverless.web.app import respond, respond_problem
+from mlserverless.web.app import JSON, respond, respond_problem
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 PING = "dev.knative.sources.ping"
@@ -43,12 +43,12 @@ class HttpEvents:
         if request.method == "OPTIONS" and cloudevent.is_one(request):
             return cloudevent.handshake(request)
         if _probes(request):
-            return respond(200, "application/json", {"status": "ok"}, new_id())
+            return _json_answer({"status": "ok"})
         if request.headers.get("ce-type") == PING and b'"url' not in request.body:
             return self.tick(request, deadline)
         given = None if cloudevent.is_one(request) else _json(request.body)
         if (code := _validation(given)) is not None:
-            return respond(200, "application/json", {"validationResponse": code}, new_id())
+            return _json_answer({"validationResponse": code})
         return self._answer(_deliveries(request, given), deadline)
 
     def tick(self, request: HttpRequest, deadline: Deadline) -> HttpResponse:
@@ -57,11 +57,11 @@ class HttpEvents:
         The tick's time is the one that the scheduler says it was due at, so that its second delivery is the same.
         """
         if _probes(request):
-            return respond(200, "application/json", {"status": "ok"}, new_id())
+            return _json_answer({"status": "ok"})
         try:
             self._schedule(_tick(request), deadline)
         except Exception as error:  # noqa: BLE001 - the boundary
-            told = problem(_again(error) if isinstance(error, Redeliver) else error, name := new_id())
+            told = problem(SourceError(str(error)) if isinstance(error, Redeliver) else error, name := new_id())
             return respond_problem(told._replace(status=503 if told.retryable else 500), name)
         return DONE
 
@@ -90,10 +90,8 @@ class _Deliveries:
         return respond_problem(worst.result._replace(status=status), worst.request_id)
 
 
-def _again(error: Redeliver) -> MlserverlessError:
-    from mlserverless.errors import SourceError
-
-    return SourceError(str(error))
+def _json_answer(value: dict[str, str]) -> HttpResponse:
+    return respond(200, JSON, value, new_id())
 
 
 def _probes(request: HttpRequest) -> bool:
