@@ -1,14 +1,13 @@
 """Objects read from moto's S3 server, keys with their literal characters."""
 
 import http.client
-import importlib.util
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
-from helpers.s3 import use_s3_at
+from helpers.s3 import moto_server, use_s3_at
 from mlserverless import stores
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceError, SourceNotFound
@@ -19,22 +18,14 @@ BODY = b"\x89PNG..."
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    if not importlib.util.find_spec("moto"):
-        pytest.skip('moto, which plays S3 here, is not installed: pip install "moto[server]"')
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
     signed = "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x"
-    for path, body in (("/photos", b""), ("/photos/a/b%20c.png", BODY), ("/photos/q%3Fx%2541", b"odd")):
-        connection = http.client.HTTPConnection(host, port)
-        connection.request("PUT", path, body, {"Authorization": signed})
-        assert connection.getresponse().status == 200
-        connection.close()
-    yield f"http://{host}:{port}"
-    server.stop()
-    stores._store.cache_clear()
+    with moto_server() as (host, port):
+        for path, body in (("/photos", b""), ("/photos/a/b%20c.png", BODY), ("/photos/q%3Fx%2541", b"odd")):
+            connection = http.client.HTTPConnection(host, port)
+            connection.request("PUT", path, body, {"Authorization": signed})
+            assert connection.getresponse().status == 200
+            connection.close()
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Results as objects: in a folder, and in S3, which moto's server plays here."""
 
-import importlib.util
 import json
 import os
 import socket
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from helpers.origin import response, serving
-from helpers.s3 import use_s3_at
+from helpers.s3 import moto_server, use_s3_at
 from mlserverless import stores
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ConfigError, SinkError
@@ -131,16 +130,8 @@ def test_a_path_that_is_not_absolute_is_a_wrong_setting(url: str) -> None:
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     pytest.importorskip("obstore", reason="obstore, which writes to the stores, is not installed")
-    if not importlib.util.find_spec("moto"):
-        pytest.skip('moto, which plays S3 here, is not installed: pip install "moto[server]"')
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-    stores._store.cache_clear()
+    with moto_server() as (host, port):
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture

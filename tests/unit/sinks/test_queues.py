@@ -1,6 +1,5 @@
 """Results as messages: in SQS, which moto's server plays here, and for the platform's own output."""
 
-import importlib.util
 import json
 import socket
 import sys
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from helpers.s3 import moto_server
 from mlserverless.deadline import Deadline
 from mlserverless.errors import ConfigError, SinkError
 from mlserverless.sinks.queues import LONGEST_QUEUED, LONGEST_SQS, OutputSink, SqsSink, fitting
@@ -22,15 +22,8 @@ ACCOUNT = "123456789012"
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    if not importlib.util.find_spec("moto"):
-        pytest.skip('moto, which plays SQS here, is not installed: pip install "moto[server]"')
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as (host, port):
+        yield f"http://{host}:{port}"
 
 
 @pytest.fixture
