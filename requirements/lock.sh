@@ -9,8 +9,14 @@ lock() {
 }
 lock "$@" --universal --python-version 3.11 --all-extras pyproject.toml -o requirements/dev.txt
 lock "$@" --python-version 3.13 --extra azure-local --extra stores pyproject.toml requirements/build.in -o requirements/azure-runtime.txt
-# The functions' own: Linux, x86_64, the glibc that the platforms' Python 3.13 runtimes have at least.
+lock "$@" --universal --python-version 3.11 requirements/deploy-tools.in -o requirements/deploy-tools.txt
+# The functions' own, one file for every Python and architecture that the platform has.
 for cloud in aws azure gcp container; do
-    lock "$@" --python-version 3.13 --python-platform x86_64-manylinux_2_28 "adapters/$cloud/requirements.in" \
-        -o "adapters/$cloud/requirements.txt"
+    oldest=3.11
+    if test $cloud = aws; then oldest=3.12; fi # on 3.11 its base is too old: the file of its own below
+    for file in "adapters/$cloud/requirements.in" "adapters/$cloud/requirements-runtime.in"; do
+        if test -f "$file"; then lock "$@" --universal --python-version $oldest "$file" -o "${file%.in}.txt"; fi
+    done
 done
+lock "$@" --python-version 3.11 --python-platform x86_64-manylinux2014 --only-binary :all: \
+    adapters/aws/requirements-py311.in -o adapters/aws/requirements-py311.txt

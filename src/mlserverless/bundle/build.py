@@ -1,0 +1,149 @@
+"""Build a package: resolve, stage, slim, prove, pack, tell."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mlserverless.bundle import archive, bytecode, layout, prove, record, resolve, stage, symbols
+from mlserverless.bundle.package import MADE, Dropped, Package
+from mlserverless.bundle.prove import Trial
+from mlserverless.bundle.resolve import BuildError
+from mlserverless.bundle.targets import Target
+from mlserverless.formats import PLUGINS
+from mlserverless.local import deploy as deploy_folders
+from mlserverless.testing.world import World
+
+__all__ = ["MADE", "STEPS", "BuildError", "build", "deploy_folder"]
+STEPS = 7
+NOT_RUN = "not run: this machine has no Python of its version"
+Tell = Callable[[str], None]
+
+
+def deploy_folder(target: Target, project: Path) -> Path:
+    """Return the project's own deploy folder of the target's provider, or the one that comes with this package."""
+    own = project / target.provider
+    return own if (own / stage.ENTRIES[target.provider]).is_file() else deploy_folders.folder(target.provider)
+
+
+def build(
+    target: Target,
+    *,
+    model: str,
+    out: Path,
+    project: Path,
+    image: bool = False,
+    layer: bool = False,
+    stores: bool = True,
+    slim: bool = True,
+    formats: tuple[str, ...] = tuple(PLUGINS),
+    strip: bool = False,
+    tell: Tell = lambda _: None,
+) -> Package:
+    """Build the package for ``target`` with ``model`` in it into the folder ``out``, and return it.
+
+    ``image``: an image's context instead of an archive. ``layer``: for AWS, others' packages apart, as a layer.
+    ``stores``: with what reads s3://, gs:// and az:// URLs. ``slim``: without what golden predictions do without.
+    ``formats``: of images, which the package opens; the entry file sets them where they are not all.
+    ``strip``: without the libraries' symbol tables.
+    ``tell`` is called with a word at each of the STEPS, and for each rule that was undone.
+    Raises BuildError or ModelUnavailable, saying what is wrong; ``out`` is then left as it was or empty.
+    """
+    if layer and (target.provider != "aws" or image):
+        raise BuildError("Only a zip for AWS Lambda can be split into a function and a layer.")
+    out = out.resolve()
+    layout.check(out)
+    folder = deploy_folder(target, project)
+    python = prove.python_for(target, slim)
+    with tempfile.TemporaryDirectory(prefix="build-") as made, World() as world:
+        scratch = Path(made).resolve()
+        tell("resolving")
+        parts, lock = _stage(target, scratch, folder, project, model, stores=stores, image=image, formats=formats)
+        if strip and not (python and resolve.runs_here(target)):
+            raise BuildError(f"A stripped package has to be run, and {target} cannot run here: leave out --strip.")
+        trial = _trial(target, scratch, parts, lock, python, stores=stores, formats=formats) if python else None
+        dropped: list[Dropped] = []
+        wanted = None
+        if trial is not None:
+            tell("running the whole package")
+            wanted = trial.run(world)
+            if slim:
+                tell("slimming")
+                dropped = prove.shrink(trial, wanted, parts.site, scratch / "away", world, tell)
+            if strip:
+                symbols.strip(parts.site)
+            tell("compiling")
+            for part in filter(None, parts):
+                bytecode.add(part, trial.python)
+        tell("packing")
+        fresh = scratch / "out"
+        fresh.mkdir()
+        written = layout.write(target, parts, folder, fresh, image=image, layer=layer)
+        found = None
+        if trial is not None and wanted is not None:
+            tell("running the packed package")
+            packed = trial._replace(entry=written.entry, site=written.site) if trial.own else trial
+            found = prove.confirm(packed, wanted, world)
+        package = Package(
+            target,
+            fresh,
+            written.root,
+            written.archive,
+            archive.size(written.root),
+            written.archive.stat().st_size if written.archive else 0,
+            found.peak if found else None,
+            f"{len(found.answers)} golden answers, {trial.told()}" if found and trial else NOT_RUN,
+            tuple(dropped),
+        )
+        record.write(package, resolve.versions(lock), written.layer)
+        layout.replace(fresh, out)
+    tell("done")
+    return package.moved(out)
+
+
+def _stage(
+    target: Target,
+    scratch: Path,
+    folder: Path,
+    project: Path,
+    model: str,
+    *,
+    stores: bool,
+    image: bool,
+    formats: tuple[str, ...],
+) -> tuple[layout.Stage, Path]:
+    packed, beside = resolve.lock_files(target, folder)
+    site, entry, runtime = scratch / "site", scratch / "entry", scratch / "runtime"
+    resolve.install(packed, site, target, without=() if stores else resolve.STORES)
+    stage.copy_ours(site)
+    defaults = {"MODEL": stage.copy_model(model, site)}
+    if set(formats) < set(PLUGINS):
+        defaults["FORMATS"] = ",".join(formats)
+    stage.copy_entry(target, folder, project, entry, defaults)
+    wanted = beside is not None and (image or target.provider in ("gcp", "container"))
+    if wanted and beside is not None:
+        resolve.install(beside, runtime, target)
+        shutil.copyfile(beside, scratch / "runtime.txt")
+    return layout.Stage(entry, site, runtime if wanted else None), packed
+
+
+def _trial(
+    target: Target,
+    scratch: Path,
+    parts: layout.Stage,
+    lock: Path,
+    python: str,
+    *,
+    stores: bool,
+    formats: tuple[str, ...],
+) -> Trial:
+    if resolve.runs_here(target):
+        return Trial(target, python, parts.site, parts.runtime, parts.entry, True, formats)
+    site, without = scratch / "stand-in", () if stores else resolve.STORES
+    resolve.install(lock, site, target, without=without, here=True)
+    shutil.copytree(parts.site / "mlserverless", site / "mlserverless")
+    runtime = None
+    if parts.runtime is not None:
+        runtime = scratch / "stand-in-runtime"
+        resolve.install(scratch / "runtime.txt", runtime, target, here=True)
+    return Trial(target, python, site, runtime, parts.entry, False, formats)

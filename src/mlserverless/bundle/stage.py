@@ -1,0 +1,96 @@
+"""The unpacked package: the target's wheels, this package, the model, and the entry file that names it."""
+
+import ast
+import shutil
+from pathlib import Path
+
+from mlserverless import model as models
+from mlserverless.bundle.resolve import BuildError
+from mlserverless.bundle.targets import Target
+
+HERE = Path(__file__).resolve().parents[1]
+ENTRIES = {"aws": "app.py", "azure": "function_app.py", "gcp": "main.py", "container": "app.py"}
+DATA = ("host.json",)  # what the platform reads beside the entry file
+SETTINGS = "mlserverless.toml"
+AZURE_SITE = ".python_packages/lib/site-packages"
+NEVER = ("_deploy", "_models", "__pycache__")
+
+
+def copy_ours(site: Path) -> None:
+    """Copy this package into ``site``, without the deploy folders and the bundled models."""
+    shutil.copytree(HERE, site / "mlserverless", ignore=shutil.ignore_patterns(*NEVER, "*.pyc"))
+
+
+def copy_model(where: str, site: Path) -> str:
+    """Copy the model at ``where`` into ``site`` and return the name by which the function finds it.
+
+    The copy's sha256 is pinned, so that loading it costs no check of its operators. Raises BuildError where it is
+    a URL, ModelUnavailable where it cannot be read.
+    """
+    if "://" in where:
+        raise BuildError(
+            "The model is a URL: a package holds its model. Download it and give the folder, or set "
+            "MLSERVERLESS_MODEL and MLSERVERLESS_MODEL_SHA256 in the deployment and build with a small one."
+        )
+    path, loaded = Path(models.locate(where)), models.load(where)
+    folder = path if path.is_dir() else None
+    name = path.name if folder else path.stem
+    if Path(where).resolve().name == "model" and folder:
+        name = _safe(loaded.name)  # a project's folder is called model, which says nothing
+    into = site / "mlserverless" / "_models" / _safe(name)
+    into.mkdir(parents=True)
+    text = (folder / "model.toml").read_text(encoding="utf-8") if folder else f'file = "{path.name}"\n'
+    if not loaded.pinned:
+        text = f'sha256 = "{loaded.sha256}"\n{text}'
+    (into / "model.toml").write_text(text, encoding="utf-8")
+    for source in _files(folder, path, loaded.path, text):
+        destination = into / (source.relative_to(folder) if folder else source.name)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, destination)
+    return into.name
+
+
+def _files(folder: Path | None, path: Path, file: str, text: str) -> list[Path]:
+    if folder is None:
+        return [path]
+    import tomllib
+
+    named = [Path(file), *([folder / labels] if (labels := tomllib.loads(text).get("labels")) else [])]
+    return named + [licence for licence in sorted(folder.glob("LICENSE*")) if licence.is_file()]
+
+
+def _safe(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name) or "model"
+
+
+def copy_entry(target: Target, deploy: Path, project: Path, into: Path, defaults: dict[str, str]) -> None:
+    """Copy the ``deploy`` folder's entry file, what stands beside it, and the project's settings into ``into``.
+
+    The entry file gets lines with the package's ``defaults`` of settings; a variable of the deployment wins.
+    """
+    entry = deploy / ENTRIES[target.provider]
+    if not entry.is_file():
+        raise BuildError(f"{deploy} has no {entry.name}, which {target.provider} loads: see `mlserverless init`.")
+    into.mkdir(parents=True, exist_ok=True)
+    (into / entry.name).write_text(with_defaults(entry.read_text(encoding="utf-8"), defaults), encoding="utf-8")
+    for name in DATA:
+        if (deploy / name).is_file():
+            shutil.copyfile(deploy / name, into / name)
+    for source in sorted(deploy.glob("*.py")):  # modules of the user's own beside it
+        if source.name != entry.name:
+            shutil.copyfile(source, into / source.name)
+    if (project / SETTINGS).is_file():
+        shutil.copyfile(project / SETTINGS, into / SETTINGS)
+
+
+def with_defaults(source: str, defaults: dict[str, str]) -> str:
+    """Return the entry file's ``source`` that sets the settings, where they are not set, before any import."""
+    tree = ast.parse(source)
+    documented = ast.get_docstring(tree, clean=False) is not None
+    after = (tree.body[0].end_lineno or 0) if documented else 0
+    later = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    after = max([after, *(node.end_lineno or 0 for node in later)])
+    lines = source.splitlines()
+    named = [f'os.environ.setdefault("MLSERVERLESS_{name}", "{value}")' for name, value in defaults.items()]
+    head = [*([""] if after else []), "import os", "", "# What this package was built with.", *named]
+    return "\n".join([*lines[:after], *head, *lines[after:]]) + "\n"
