@@ -7,13 +7,19 @@ Pillow sees it, for a small file can hold a lot of it; whatever Pillow raises is
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from mlserverless import headers
-from mlserverless.errors import ImageTooLarge, MlserverlessError, UndecodableImage, UnsupportedMediaType
+from mlserverless.errors import (
+    ConfigError,
+    ImageTooLarge,
+    MlserverlessError,
+    UndecodableImage,
+    UnsupportedMediaType,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,6 +34,19 @@ PLUGINS = {
     "avif": ("AvifImagePlugin", "AVIF"),
 }
 DEFAULT_FORMATS = ("jpeg", "png", "webp")
+# A grey image of 8 × 8 pixels in each of the formats that are accepted unless told otherwise.
+EXAMPLES = {
+    "jpeg": (
+        b"/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARES"
+        b"EhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAIAAgDASIAAhEB"
+        b"AxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAH/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFAEBAAAAAAAAAAAAAAAAAAAAAP/EABQRAQAA"
+        b"AAAAAAAAAAAAAAAAAAD/2gAMAwEAAhEDEQA/AIAD/9k="
+    ),
+    "png": (
+        b"iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mOsr69nwAaYGHCAwSkBAC3FAY1cxr/UAAAAAElFTkSuQmCC"
+    ),
+    "webp": b"UklGRiQAAABXRUJQVlA4IBgAAABQAQCdASoIAAgAAsBMJaQABHQAAPx8AAA=",
+}
 MAX_SIDE = 65_535  # JPEG's own; resizing takes memory for each row, so a strip of many rows is no picture
 
 
@@ -87,8 +106,8 @@ def open_image(
             _check(headers.webp_size(data), max_pixels // 4)
         elif kind == "tiff":
             _check(headers.tiff_size(data), max_pixels // 2)
-        module, name = PLUGINS[kind]
-        import_module(f"PIL.{module}")
+        name = PLUGINS[kind][1]
+        _import(kind)
         from PIL import Image
 
         image: Image.Image = Image.OPEN[name][0](BytesIO(data), "")
@@ -96,6 +115,31 @@ def open_image(
             image.info["exif"] = exif
         _check(image.size, max_pixels // _share(kind, image, scans))
     return image
+
+
+def _import(kind: str) -> None:
+    try:
+        import_module(f"PIL.{PLUGINS[kind][0]}")
+    except ImportError as error:
+        raise ConfigError(
+            f"The setting formats has {kind}, which this package was built without: build it with --formats, or "
+            f"take {kind} out of the setting ({error})."
+        ) from error
+
+
+def prepare(formats: tuple[str, ...]) -> list[bytes]:
+    """Import what opens ``formats`` now, instead of with the first image; return examples of them.
+
+    A format that this Pillow was built without is left to the first request to tell.
+    """
+    from binascii import a2b_base64
+
+    examples = []
+    for kind in formats:
+        with suppress(ImportError):
+            import_module(f"PIL.{PLUGINS[kind][0]}")
+            examples += [a2b_base64(EXAMPLES[kind])] if kind in EXAMPLES else []
+    return examples
 
 
 def _check(size: tuple[int, int], limit: int) -> None:

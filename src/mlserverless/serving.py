@@ -7,6 +7,7 @@ here.
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -59,7 +60,8 @@ class Service:
         sink: Sink | None = None,
         write: Callable[[str], None] = print_line,
     ) -> None:
-        self._make, self._sink, self._write = make, sink, write
+        self._make, self._given, self._write = make, sink, write
+        self._sink = sink
         self._making = threading.Lock()
         self._predictor: Predictor | None = None
 
@@ -106,6 +108,41 @@ class Service:
             self.predictor.warm_up()
         except MlserverlessError as error:
             log.error("warm-up failed: %s", error)
+
+    def suspend(self) -> None:
+        """Get ready for a snapshot of this process, of which any number of copies go on with :meth:`resume`.
+
+        What a first request would load is loaded, and what copies cannot share is let go of: connections, and the
+        clients of stores and of the sink. Raises a MlserverlessError where the model or a setting cannot be used:
+        each copy would fail alike, so that no snapshot is worth taking. No request may be under way.
+        """
+        from mlserverless import formats, stores
+        from mlserverless.net import client, connection  # noqa: F401 - a URL's image needs the client
+
+        self.predictor.warm_up()
+        for example in formats.prepare(self.predictor.settings.formats):
+            self.predict(Request(image=example), Deadline())
+        connection.trust()
+        stores.prepare()
+        _ = self.sink
+        self._let_go()
+
+    def resume(self) -> None:
+        """Go on as one of the copies: nothing that is unique or that ends is from before the snapshot."""
+        self._let_go()
+        if random := sys.modules.get("random"):
+            random.seed(os.urandom(48))  # SDKs choose by it how long they wait before they try again
+        if ssl := sys.modules.get("ssl"):
+            ssl.RAND_add(os.urandom(48), 48.0)
+
+    def _let_go(self) -> None:
+        with self._making:
+            self._sink = self._given
+        # Only what has been imported holds anything.
+        if pool := sys.modules.get("mlserverless.net.pool"):
+            pool.clear()
+        if stores := sys.modules.get("mlserverless.stores"):
+            stores.forget()
 
 
 def answer_each(

@@ -113,6 +113,17 @@ def exists(url: str, deadline: Deadline) -> bool:
     return True
 
 
+def prepare() -> None:
+    """Import obstore now, where it is installed, instead of with the first object."""
+    with suppress(ImportError):
+        import obstore.store  # noqa: F401
+
+
+def forget() -> None:
+    """Let go of every store that is kept, with its connections and its credentials."""
+    _store.cache_clear()
+
+
 def place(url: str) -> tuple[str, str]:
     """Return the bucket as ``s3://bucket``, and the key; raise InvalidRequest for another form."""
     scheme, _, rest = url.partition("://")

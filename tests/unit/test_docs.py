@@ -18,11 +18,10 @@ from mlserverless.sinks import records
 from mlserverless.types import Options, Outcome, Prediction, Problem, Request, Score
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    page
-    for page in ROOT.rglob("*.md")
-    if not any(part.startswith((".", "build")) or part == "node_modules" for part in page.relative_to(ROOT).parts)
-)
+# What is hidden or built is not looked into: an image's storage may change meanwhile.
+TOPS = [path for path in ROOT.iterdir() if not path.name.startswith((".", "build"))]
+PAGES = sorted(page for top in TOPS for page in ((top, *top.rglob("*.md")) if top.is_dir() else (top,)))
+PAGES = [page for page in PAGES if page.suffix == ".md" and "node_modules" not in page.parts]
 
 
 def rows(page: str) -> list[list[str]]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from helpers.images import encode, gradient, pixels, png_header, rows
 from mlserverless.errors import ImageTooLarge, InvalidRequest, UndecodableImage, UnsupportedMediaType
-from mlserverless.formats import PLUGINS, guarded, open_image, sniff
+from mlserverless.formats import EXAMPLES, PLUGINS, guarded, open_image, prepare, sniff
 from mlserverless.prepare import prepare_image
 
 EVERY = tuple(PLUGINS)
@@ -364,3 +364,15 @@ def test_pillow_images_are_taken_and_left_alone() -> None:
     assert pixels(prepare_image(image, (40, 30))) == pixels(PICTURE)
     assert image.size == (40, 30)
     assert rows([(1, 2, 3)]).size == (1, 1)
+
+
+def test_each_format_is_made_ready_and_those_accepted_by_default_have_an_example() -> None:
+    assert tuple(EXAMPLES) == ("jpeg", "png", "webp")
+    for example, kind in zip(prepare(EVERY), EXAMPLES, strict=True):
+        image = prepare_image(open_image(example, formats=(kind,)), (4, 4))
+        assert all(120 < value < 135 for value in image.tobytes())
+
+
+def test_a_format_that_pillow_lacks_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLUGINS, "webp", ("NoSuchPlugin", "WEBP"))
+    assert [sniff(example) for example in prepare(("webp", "png"))] == ["png"]

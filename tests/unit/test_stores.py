@@ -307,3 +307,11 @@ def test_an_address_that_would_be_another_is_not_asked_for(url: str) -> None:
     """obstore drops a slash at a key's ends and dots for a bucket, and knows no container with a dot."""
     with pytest.raises(InvalidRequest, match="is not of the form"):
         stores.place(url)
+
+
+def test_obstore_is_imported_beforehand_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "obstore"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    stores.prepare()
+    assert sys.modules["obstore"] is None, "a package without it has none of its stores to read"

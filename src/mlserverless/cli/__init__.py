@@ -11,6 +11,10 @@ from typing import Any
 
 COMMANDS = {
     "predict": "Classify images: URLs, files, or - for standard input.",
+    "init": "Write a project that can be deployed to the clouds you choose.",
+    "doctor": "Check offline whether a cloud will take what is to be deployed.",
+    "build": "Build the smallest package that answers right, for one cloud.",
+    "deploy": "Check, build, and deploy with the provider's own tool.",
     "conform": "Ask an endpoint, anywhere, whether it keeps the wire contract.",
     "serve": "Serve the model in a cloud's real runtime, on this machine.",
 }

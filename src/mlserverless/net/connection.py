@@ -2,16 +2,19 @@
 
 import socket
 from http.client import HTTPConnection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlserverless.deadline import Deadline
 from mlserverless.net.dial import connect
 from mlserverless.net.timed import TimedSocket, time_left
 from mlserverless.net.url import Url
 
+if TYPE_CHECKING:
+    import ssl
+
 FRAMING = 1 << 20  # bytes beside the body; chunks' own framing may be as long as the body
 FIRST_BYTE = 1 / 3  # the share of the time left that a kept connection gets to begin its answer
-_contexts: list[Any] = []
+_contexts: "list[ssl.SSLContext]" = []
 
 
 class GuardedConnection(HTTPConnection):
@@ -66,14 +69,9 @@ class GuardedConnection(HTTPConnection):
         return None
 
     def _secure(self, raw: socket.socket) -> socket.socket:
-        import ssl  # a plain-http origin does not pay for it
-
-        if not _contexts:
-            _contexts.append(ssl.create_default_context())  # 37 ms: it reads the whole CA file
+        context = trust()
         raw.getpeername()  # of one that was reset by now wrap_socket would leak the socket that it makes
-        secured: ssl.SSLSocket = _contexts[0].wrap_socket(
-            raw, server_hostname=self._url.host, do_handshake_on_connect=False
-        )
+        secured = context.wrap_socket(raw, server_hostname=self._url.host, do_handshake_on_connect=False)
         try:
             secured.settimeout(time_left(self.deadline))
             secured.do_handshake()
@@ -81,3 +79,12 @@ class GuardedConnection(HTTPConnection):
             secured.close()  # ``raw`` has handed its descriptor over
             raise
         return secured
+
+
+def trust() -> "ssl.SSLContext":
+    """Return what certificates are verified with, made once."""
+    import ssl  # a plain-http origin does not pay for it
+
+    if not _contexts:
+        _contexts.append(ssl.create_default_context())  # 37 ms: it reads the whole CA file
+    return _contexts[0]

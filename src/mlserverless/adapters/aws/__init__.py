@@ -1,7 +1,8 @@
 """AWS Lambda: HTTP by four ways in, storage, queues, streams, buses, timers, direct invokes.
 
 ``handler`` is what the function's configuration names. It takes the first of ``TRIGGERS`` that accepts the event;
-who needs another one makes a handler of their own: ``handler = make_handler(service, (Mine, *TRIGGERS))``.
+who needs another one makes a handler of their own: ``handler = make_handler(service, (Mine, *TRIGGERS))``. With
+SnapStart, a handler's service is in the snapshot, warm.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from mlserverless.adapters.aws.events import (
     WarmUp,
 )
 from mlserverless.adapters.aws.http import HttpApi, LoadBalancer, RestApi
+from mlserverless.adapters.aws.snapshots import register
 from mlserverless.adapters.aws.trigger import Event, LambdaTrigger
 from mlserverless.deadline import granted
 from mlserverless.errors import InvalidRequest
@@ -33,6 +35,11 @@ def make_handler(
     service: Service, triggers: Sequence[type[LambdaTrigger]] = TRIGGERS
 ) -> Callable[[Event, Any], Any]:
     """Return a Lambda handler that answers with ``service`` through the first of ``triggers`` that accepts."""
+    register(service)
+    return _handler(service, triggers)
+
+
+def _handler(service: Service, triggers: Sequence[type[LambdaTrigger]]) -> Callable[[Event, Any], Any]:
     made = [trigger(service) for trigger in triggers]
 
     def handler(event: Event, context: Any) -> Any:
@@ -47,5 +54,10 @@ def make_handler(
 
 
 service = Service()
-handler = make_handler(service)
-warm_up = service.warm_up
+handler = _handler(service, TRIGGERS)  # registered once it is used, lest a handler of one's own have two models
+
+
+def warm_up() -> None:
+    """Load the model of this module's own handler in Lambda's init phase, and have SnapStart keep it."""
+    register(service)
+    service.warm_up()

@@ -21,8 +21,9 @@ class Invocation(NamedTuple):
     """What one invocation gave.
 
     ``payload`` is what the function returned, or Lambda's error document where ``function_error`` is true.
-    ``init_ms`` is the time from the start of the process to its first question for an event, in milliseconds;
-    None where the sandbox was warm or the time is not known. ``duration_ms`` does not include it.
+    ``init_ms`` is the time from the start of the process (with SnapStart, from its restoration) to its first
+    question for an event, in milliseconds; None where the sandbox was warm or the time is not known.
+    ``duration_ms`` does not include it.
     """
 
     payload: bytes
@@ -42,13 +43,17 @@ class Backend(Protocol):
 
 
 class Function(NamedTuple):
-    """The settings a function has on Lambda: ``timeout_s`` in seconds, ``memory_mb`` in MB."""
+    """The settings a function has on Lambda: ``timeout_s`` in seconds, ``memory_mb`` in MB.
+
+    With ``snap_start`` it is told that a snapshot is taken of it.
+    """
 
     handler: str
     app_dir: Path
     timeout_s: float
     memory_mb: int
     environment: Mapping[str, str]
+    snap_start: bool = False
 
     @property
     def command(self) -> list[str]:
@@ -73,7 +78,7 @@ class Function(NamedTuple):
                 "AWS_LAMBDA_FUNCTION_NAME": NAME,
                 "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_mb),
-                "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+                "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if self.snap_start else "on-demand",
                 "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{NAME}",
                 "AWS_LAMBDA_LOG_STREAM_NAME": "local",
                 "LAMBDA_TASK_ROOT": str(self.app_dir),

@@ -12,6 +12,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import NamedTuple
 
 _PREFIX = "/2018-06-01/runtime"
+_ASKING = {f"{_PREFIX}/invocation/next": "ready", f"{_PREFIX}/restore/next": "snapshot"}
 _NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"OK"}'
 
@@ -19,8 +20,9 @@ _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent
 class Report(NamedTuple):
     """What the runtime told, at ``at`` on the clock of ``time.perf_counter``.
 
-    ``kind`` is "ready" (it asks for an event), "response", "error" or "init-error"; a sandbox adds "exit", the
-    end of the process, with its ``code``.
+    ``kind`` is "ready" (it asks for an event), "snapshot" (with SnapStart: it is ready for one, and asks when it
+    is restored), "response", "error", "init-error" or "restore-error"; a sandbox adds "exit", the end of the
+    process, with its ``code``.
     """
 
     kind: str
@@ -58,6 +60,10 @@ class RuntimeApi:
             f"Lambda-Runtime-Trace-Id: Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
         )
         self._answers.put("\r\n".join((*head, "", "")).encode() + event)
+
+    def restore(self) -> None:
+        """Tell the process, when it asks, that it has been restored from its snapshot."""
+        self._answers.put(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     def close(self) -> None:
         """Stop listening and let go of a process that waits for an event; a second call does nothing."""
@@ -99,14 +105,14 @@ class _Conversation(StreamRequestHandler):
             return
 
     def _answer(self, method: str, path: str, body: bytes) -> bytes | None:
-        if (method, path) == ("GET", f"{_PREFIX}/invocation/next"):
-            self.server.reports.put(Report("ready", time.perf_counter()))
+        if method == "GET" and (kind := _ASKING.get(path)):
+            self.server.reports.put(Report(kind, time.perf_counter()))
             return self.server.answers.get()
         if method != "POST" or not path.startswith(_PREFIX):
             return _NOT_FOUND
         match path.removeprefix(_PREFIX).split("/"):
-            case ["", "init", "error"]:
-                kind = "init-error"
+            case ["", "init" | "restore" as phase, "error"]:
+                kind = f"{phase}-error"
             case ["", "invocation", _, "response" | "error" as kind]:
                 pass
             case _:

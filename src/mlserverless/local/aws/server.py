@@ -41,13 +41,15 @@ def start(
     memory_mb: int = 1769,
     environment: Mapping[str, str] | None = None,
     emulator: bool = False,
+    snap_start: bool = False,
 ) -> "LambdaServer":
     """Serve the function ``handler`` (a dotted path) over HTTP on ``host:port`` (0: any free port).
 
     ``app_dir`` is the process's working directory and the first place modules are looked for (default: the current
     one). Up to ``sandboxes`` events run at a time, each for at most ``timeout_s`` seconds. The function is told
     ``memory_mb`` in MB, but it is not held to it. ``environment`` comes on top of a clean one. ``emulator`` takes
-    AWS's Runtime Interface Emulator (one sandbox, whole seconds) in place of our Runtime API server.
+    AWS's Runtime Interface Emulator (one sandbox, whole seconds) in place of our Runtime API server. With
+    ``snap_start`` each sandbox goes through SnapStart's hooks, as if a snapshot had been taken of it and restored.
 
     Raises RuntimeError where the runtime or the emulator cannot run here, ValueError for a setting that Lambda
     would not take.
@@ -56,7 +58,9 @@ def start(
         raise RuntimeError(reason)
     folder = (app_dir or Path.cwd()).resolve()
     _check(handler, folder, sandboxes, timeout_s, memory_mb, emulator)
-    function = Function(handler, folder, timeout_s, memory_mb, environment or {})
+    if emulator and snap_start:
+        raise ValueError("snap_start must be False with the emulator, which knows no snapshots")
+    function = Function(handler, folder, timeout_s, memory_mb, environment or {}, snap_start)
     backend: Backend = Emulator(function) if emulator else Sandboxes(function, sandboxes)
     try:
         return LambdaServer(backend, host, port)

@@ -59,12 +59,23 @@ def test_an_event_may_come_before_the_question(api: RuntimeApi, runtime: http.cl
     assert bodies == [b"1", b"2"]
 
 
+def test_a_runtime_that_waits_for_its_restoration_is_told(
+    api: RuntimeApi, runtime: http.client.HTTPConnection
+) -> None:
+    runtime.request("GET", "/2018-06-01/runtime/restore/next")
+    assert report(api).kind == "snapshot"
+    api.restore()
+    response = runtime.getresponse()
+    assert (response.status, response.read()) == (200, b"")
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
         ("/invocation/some-id/response", "response"),
         ("/invocation/some-id/error", "error"),
         ("/init/error", "init-error"),
+        ("/restore/error", "restore-error"),
     ],
 )
 def test_what_the_runtime_posts_is_reported(
@@ -95,7 +106,8 @@ def test_a_header_of_a_megabyte_is_taken(api: RuntimeApi, runtime: http.client.H
         ("POST", NEXT),
         ("POST", "/2018-06-01/runtime/invocation/id/other"),
         ("POST", "/2018-06-01/runtime/exit/error"),
-        ("GET", "/2018-06-01/runtime/restore/next"),
+        ("POST", "/2018-06-01/runtime/restore/next"),
+        ("GET", "/2018-06-01/runtime/restore/error"),
     ],
 )
 def test_anything_else_is_not_found_and_not_reported(

@@ -1,0 +1,183 @@
+"""``mlserverless doctor``: a checklist of what a cloud would refuse, or would run otherwise than meant."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlserverless.bundle import targets
+from mlserverless.cli import FAILED, UNUSABLE, WRONG
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlserverless.bundle.package import Package
+    from mlserverless.bundle.preflight import Finding
+    from mlserverless.bundle.targets import Target
+
+TOOLS = ("sam", "aws", "func", "az", "gcloud", "docker", "podman")
+MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
+
+
+def _targets(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple["Target", ...]:
+    try:
+        return tuple(targets.parse(text) for text in given)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from error
+
+
+@click.command(epilog="Example: mlserverless doctor --target aws:python3.13:arm64 --package build/aws")
+@click.option(
+    "--target",
+    "chosen",
+    multiple=True,
+    callback=_targets,
+    metavar="PROVIDER[:pythonX.Y[:ARCH]]",
+    help="Once for each [default: those whose folder is here, else all].",
+)
+@click.option(
+    "--model", help="A model folder, a .tflite file or a bundled model's name [default: the settings' own]."
+)
+@click.option(
+    "--package", "folder", type=click.Path(path_type=Path), help="What `mlserverless build` wrote: build/aws."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a checklist.")
+def doctor(chosen: tuple["Target", ...], model: str | None, folder: Path | None, as_json: bool) -> None:
+    """Check offline whether a cloud will take what is to be deployed, and run it.
+
+    Under each line that is not green stands what to do. The exit code is 1 where a line is red.
+    """
+    try:
+        from rich.console import Console
+
+        from mlserverless.bundle import preflight
+        from mlserverless.bundle.package import read
+    except ImportError as error:
+        click.echo(f'doctor: {error}; it takes: pip install "mlserverless[build]"', err=True)
+        raise SystemExit(UNUSABLE) from error
+    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True)
+    try:
+        package = read(folder) if folder else None
+    except ValueError as error:
+        click.echo(f"doctor: {error}", err=True)
+        raise SystemExit(WRONG) from error
+    found: list[tuple[Target, list[Finding]]] = []
+    with _progress(errors) as say:
+        for target in chosen or _default(package):
+            say(f"checking {target}: the model is loaded and asked once")
+            where = deploy_folder(target.provider)
+            name = model or _model(package)
+            findings = preflight.examine(target, deploy=where, project=Path(), model=name, package=package)
+            found.append((target, findings))
+        say("looking for tools")
+        here, pythons = _tools(), _pythons([target for target, _ in found])
+    every = [finding for _, findings in found for finding in findings]
+    if as_json:
+        told = {str(target): [finding._asdict() for finding in findings] for target, findings in found}
+        click.echo(json.dumps({"targets": told, "tools": here, "pythons": pythons}, indent=2, ensure_ascii=False))
+    else:
+        for target, findings in found:
+            _show(console, target, findings)
+        _show_machine(console, here, pythons)
+        _show_number(console, every)
+    if any(finding.status == "fail" for finding in every):
+        raise SystemExit(FAILED)
+
+
+def deploy_folder(provider: str) -> Path:
+    """Return the provider's folder of the project here, or the one that comes with this package."""
+    from mlserverless.local import deploy
+
+    return Path(provider) if Path(provider).is_dir() else deploy.folder(provider)
+
+
+def _default(package: "Package | None") -> tuple["Target", ...]:
+    if package is not None:
+        return (package.target,)
+    here = [provider for provider in targets.PROVIDERS if Path(provider).is_dir()]
+    return tuple(targets.parse(provider) for provider in here or targets.PROVIDERS)
+
+
+def _model(package: "Package | None") -> str:
+    """Return the model in the package, or the one that the settings here name."""
+    from mlserverless.config import Settings
+    from mlserverless.errors import ConfigError
+
+    if package is not None and (inside := sorted(package.root.rglob("mlserverless/_models/*/model.toml"))):
+        return str(inside[0].parent)
+    try:
+        return Settings.load().model
+    except ConfigError:  # a line of the checklist tells it
+        return Settings().model
+
+
+def _tools() -> dict[str, str | None]:
+    return {name: shutil.which(name) for name in TOOLS}
+
+
+def _pythons(checked: list["Target"]) -> dict[str, str | None]:
+    """Return the Python of each target's version on this machine, which a build runs its package with."""
+    from mlserverless.bundle.resolve import BuildError, interpreter
+
+    found: dict[str, str | None] = {}
+    for version in sorted({target.python for target in checked}):
+        try:
+            found[version] = interpreter(version)
+        except BuildError:  # uv is not here, which would be asked last
+            found[version] = None
+    return found
+
+
+@contextmanager
+def _progress(errors: "Console") -> Iterator[Any]:
+    """Show what is being done, on a terminal only."""
+    if not errors.is_terminal or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with errors.status("") as status:
+        yield status.update
+
+
+def _show(console: "Console", target: "Target", findings: list["Finding"]) -> None:
+    from rich.text import Text
+
+    console.print(Text(f"\n{target}", "bold"))
+    for finding in findings:
+        mark, colour = MARKS[finding.status]
+        console.print(Text.assemble((f"  {mark} ", colour), (f"{finding.check}: ", "bold"), finding.told))
+        if finding.mend:
+            console.print(Text(f"      {finding.mend}"))
+            if finding.source:
+                console.print(Text(f"      by {finding.source}", "dim"))
+
+
+def _show_machine(console: "Console", here: dict[str, str | None], pythons: dict[str, str | None]) -> None:
+    from rich.text import Text
+
+    console.print(Text("\nthis machine", "bold"))
+    there = [name for name, path in here.items() if path]
+    missing = [name for name, path in here.items() if not path]
+    console.print(
+        Text(f"  tools: {', '.join(there) or 'none'}" + (f"; not here: {', '.join(missing)}" if missing else ""))
+    )
+    for version, path in pythons.items():
+        told = path or f"not here: a package for it cannot be run and slimmed (uv python install {version})"
+        console.print(Text(f"  Python {version}: {told}"))
+
+
+def _show_number(console: "Console", every: list["Finding"]) -> None:
+    from rich.text import Text
+
+    red = sum(finding.status == "fail" for finding in every)
+    yellow = sum(finding.status == "warn" for finding in every)
+    told = (
+        f"\n{len(every)} checks: {red} to mend, {yellow} to look at"
+        if red or yellow
+        else f"\n{len(every)} checks: all good"
+    )
+    console.print(Text(told, "red" if red else "yellow" if yellow else "green"))
