@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -70,7 +71,7 @@ class Lambda:
     aws_request_id = ID
 
     def __init__(self, entry: str) -> None:
-        self._handler = __import__(entry).handler
+        self._handler = import_module(entry).handler
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the time left, as Lambda's context does."""
@@ -100,7 +101,7 @@ class Azure:
         import azure.functions as func
 
         self._func = func
-        functions = __import__(entry).app.get_functions()
+        functions = import_module(entry).app.get_functions()
         self._functions = {one.get_function_name(): one.get_user_function() for one in functions}
 
     def http(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -124,7 +125,7 @@ class Wsgi:
     """A WSGI callable."""
 
     def __init__(self, entry: str) -> None:
-        self._call = __import__(entry).application
+        self._call = import_module(entry).application
 
     def http(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
         """Ask by PEP 3333."""
@@ -148,7 +149,7 @@ class Google(Wsgi):
     def __init__(self, entry: str) -> None:
         import flask
 
-        main = __import__(entry)
+        main = import_module(entry)
         app = flask.Flask("proof")
 
         def call(environ: dict[str, Any], start: Any) -> Any:

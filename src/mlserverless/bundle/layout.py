@@ -1,5 +1,6 @@
 """What each provider's own tool wants to find, made of the staged package."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +55,7 @@ def write(target: Target, stage: Stage, deploy: Path, out: Path, *, image: bool,
             if path.name not in APP_DATA:
                 shutil.copyfile(path, out / path.name)
     if image or target.provider == "container":
-        return _image(stage, deploy, out)
+        return _image(target, stage, deploy, out)
     if target.provider == "gcp":
         return _source(target, stage, out)
     root = out / "package"
@@ -101,7 +102,7 @@ def _source(target: Target, stage: Stage, out: Path) -> Layout:
     return Layout(root, source, root, whole)
 
 
-def _image(stage: Stage, deploy: Path, out: Path) -> Layout:
+def _image(target: Target, stage: Stage, deploy: Path, out: Path) -> Layout:
     """Write an image's context."""
     root = out / "packages"
     shutil.copytree(stage.site, root)
@@ -112,4 +113,7 @@ def _image(stage: Stage, deploy: Path, out: Path) -> Layout:
         if not (deploy / name).is_file():
             raise BuildError(f"{deploy} has no {name}, which an image needs.")
         shutil.copyfile(deploy / name, out / name)
+    file = out / "Dockerfile"  # its base is to have the package's Python
+    named = re.sub(r"(?m)^(ARG BASE_IMAGE=.*?)3\.\d+", rf"\g<1>{target.python}", file.read_text(encoding="utf-8"))
+    file.write_text(named, encoding="utf-8")
     return Layout(root, out / "app", root, None)
