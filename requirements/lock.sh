@@ -18,5 +18,6 @@ for cloud in aws azure gcp container; do
         if test -f "$file"; then lock "$@" --universal --python-version $oldest "$file" -o "${file%.in}.txt"; fi
     done
 done
+lock "$@" --universal --python-version 3.12 adapters/aws/requirements-arm64.in -o adapters/aws/requirements-arm64.txt
 lock "$@" --python-version 3.11 --python-platform x86_64-manylinux2014 --only-binary :all: \
     adapters/aws/requirements-py311.in -o adapters/aws/requirements-py311.txt

@@ -14,7 +14,6 @@ from mlserverless.bundle.targets import Target
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")  # what every provider takes as a name
 IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]*(:\d+)?(/[a-z0-9._-]+)*(:[\w.-]+)?")
-IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]*(:\d+)?(/[a-z0-9._-]+)*(:[\w.-]+)?")
 TEMPLATES = {"aws": "template.yaml", "azure": "main.bicep", "gcp": "flags.yaml"}
 LAST = "subscribe"  # the parameter of Azure's template that is true only once the code is there
 ENGINES = ("docker", "podman")

@@ -155,6 +155,7 @@ def run(
                 env=_environment(world, results, formats),
                 capture_output=True,
                 text=True,
+                errors="replace",  # libraries log what they like
                 check=False,
                 timeout=SECONDS,
             )

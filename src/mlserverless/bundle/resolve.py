@@ -41,7 +41,8 @@ def lock_files(target: Target, folder: Path | None = None) -> tuple[Path, Path |
 
     A project's deploy ``folder`` may hold either; else they are the package's own.
     """
-    ours, suffix = deploy.folder(target.provider), "" if target.engine == "litert" else "-py311"
+    ours = deploy.folder(target.provider)
+    suffix = "" if target.engine == "litert" else "-arm64" if target.arch == "arm64" else "-py311"
 
     def find(name: str) -> Path | None:
         places = (place / name for place in (folder, ours) if place is not None)

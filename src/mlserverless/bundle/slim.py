@@ -5,7 +5,6 @@ modules are kept where one that was imported names them, since it may import the
 was opened, or where one that is kept needs it (ELF's DT_NEEDED).
 """
 
-import ast
 import csv
 import os
 import re
@@ -150,15 +149,23 @@ def _named(root: Path, imported: list[str], names: set[str]) -> set[str]:
     return found
 
 
+# Read by pattern: the target's Python may know more syntax than this one. A word too many keeps a module too many.
+_FROM = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;]+)", re.M)
+_IMPORT = re.compile(r"^[ \t]*import[ \t]+([^\n;]+)", re.M)
+
+
 def _imports(file: Path, name: PurePosixPath) -> set[str]:
-    package = name.parent.parts
-    found = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.replace(".", "/") for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = list(package[: len(package) - node.level + 1]) if node.level else []
-            base += node.module.split(".") if node.module else []
-            found |= {"/".join(base)} | {"/".join([*base, alias.name]) for alias in node.names}
+    text = file.read_text(encoding="utf-8", errors="replace")
+    found = {part.split()[0].replace(".", "/") for line in _IMPORT.findall(text) for part in _parts(line)}
+    for dots, module, names in _FROM.findall(text):
+        base = list(name.parent.parts[: len(name.parent.parts) - len(dots) + 1]) if dots else []
+        base += [part for part in module.split(".") if part]
+        found |= {"/".join(base)} | {"/".join([*base, part.split()[0]]) for part in _parts(names)}
     # A package's own __init__ is imported before any module in it.
     return found | {parent for one in found for parent in map(str, PurePosixPath(one).parents) if parent != "."}
+
+
+def _parts(names: str) -> list[str]:
+    """Return what a list of imported names has, without comments and brackets; each may end in ``as …``."""
+    bare = re.sub(r"#[^\n]*|[()\\]", "", names)
+    return [part for part in bare.split(",") if part.strip()]

@@ -28,6 +28,7 @@ _AZURE = "Azure Functions' container images, python"
 _BULLSEYE = Base("Debian 11", (2, 31), (3, 4, 28), _AZURE, "2026-11")
 _BOOKWORM = Base("Debian 12", (2, 36), (3, 4, 30), _AZURE, "2026-11")
 _JAMMY = Base("Ubuntu 22.04", (2, 35), (3, 4, 30), "Cloud Run functions, runtime support", "2026-11")
+_IMAGE = Base("Debian 12", (2, 36), (3, 4, 30), "python's official images", "2026-11")
 _ANY = Base("any with glibc 2.28", (2, 28), (3, 4, 25), "PEP 600, manylinux_2_28", "2026-11")
 
 
@@ -49,7 +50,9 @@ class Target(NamedTuple):
             return _AL2 if old else _AL2023
         if self.provider == "azure":
             return _BULLSEYE if old else _BOOKWORM
-        return _JAMMY if self.provider == "gcp" else _ANY
+        if self.provider == "gcp":
+            return _JAMMY
+        return _ANY if self.arch == "x86_64" else _IMAGE
 
     @property
     def machine(self) -> str:
@@ -64,8 +67,12 @@ class Target(NamedTuple):
 
     @property
     def engine(self) -> str:
-        """The engine that runs there: LiteRT's C interface needs glibc 2.27, an older LiteRT's Python one 2.17."""
-        return "litert" if self.base.glibc >= (2, 27) else "litert-python"
+        """The engine that runs there: LiteRT's C interface where its library loads, else an older one's in Python.
+
+        libLiteRt.so needs glibc 2.27 on x86_64, and GLIBCXX 3.4.30 on arm64, whatever its wheels' tags say.
+        """
+        loads = self.base.glibc >= (2, 27) and (self.arch == "x86_64" or self.base.glibcxx >= (3, 4, 30))
+        return "litert" if loads else "litert-python"
 
 
 def parse(text: str) -> Target:
@@ -86,4 +93,9 @@ def target(provider: str, python: str, arch: str) -> Target:
             raise ValueError(f"The {what} is {given!r}; give one of {', '.join(known)}.")
     if arch == "arm64" and provider in ("azure", "gcp"):
         raise ValueError(f"The architecture is 'arm64', which {provider}'s functions do not run on; give x86_64.")
-    return Target(provider, python, arch)
+    made = Target(provider, python, arch)
+    if made.base.glibc < (2, 27) and arch != "x86_64":
+        raise ValueError(
+            f"{made} has glibc 2.26, for which obstore has no arm64 wheels; give Python 3.12 or later."
+        )
+    return made

@@ -8,6 +8,7 @@ import click
 
 from mlserverless.bundle import targets
 from mlserverless.cli import UNUSABLE, WRONG
+from mlserverless.cli.checked import examine
 from mlserverless.errors import MlserverlessError
 from mlserverless.formats import PLUGINS
 
@@ -33,9 +34,17 @@ def _formats(context: click.Context, option: click.Parameter, text: str | None) 
 @click.option("--stores/--no-stores", default=True, show_default=True, help="Reads s3://, gs:// and az:// URLs.")
 @click.option("--slim/--no-slim", default=True, show_default=True, help="Leave out what predictions do without.")
 @click.option("--strip", is_flag=True, help="Without the libraries' symbol tables (takes binutils).")
+@click.option("--check/--no-check", default=True, show_default=True, help="Run the doctor's checks around it.")
 @click.option("--json", "as_json", is_flag=True, help="Print build.json instead of tables.")
 def build(
-    provider: str, python: str, arch: str, model: str | None, out: Path | None, as_json: bool, **given: Any
+    provider: str,
+    python: str,
+    arch: str,
+    model: str | None,
+    out: Path | None,
+    check: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Build the smallest package that answers right, for one cloud.
 
@@ -50,7 +59,13 @@ def build(
     from mlserverless.bundle.report import render
     from mlserverless.bundle.resolve import BuildError
 
-    console, errors = Console(), Console(stderr=True)
+    console, errors, folder = Console(), Console(stderr=True), out or Path("build", provider)
+    try:
+        target, chosen = targets.target(provider, python, arch), model or settings_model()
+    except (ValueError, MlserverlessError) as error:
+        raise SystemExit(_failed(errors, error, WRONG)) from error
+    if check:
+        examine(target, chosen, None, "Nothing was built")
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=errors) as bar:
         task = bar.add_task("", total=STEPS)
 
@@ -60,18 +75,16 @@ def build(
             else:
                 bar.update(task, description=word, advance=1)
 
-        folder = out or Path("build", provider)
         try:
-            target = targets.target(provider, python, arch)
-            package = make(target, model=model or settings_model(), out=folder, project=Path(), tell=tell, **given)
-        except ValueError as error:
-            raise SystemExit(_failed(errors, error, WRONG)) from error
+            package = make(target, model=chosen, out=folder, project=Path(), tell=tell, **given)
         except (BuildError, MlserverlessError, OSError) as error:
             raise SystemExit(_failed(errors, error, UNUSABLE)) from error
     if as_json:
         click.echo(json.dumps(json.loads((folder / MADE).read_text(encoding="utf-8"))))
     else:
         console.print(render(package))
+    if check:
+        examine(target, chosen, package, f"Do not deploy {folder}")
 
 
 def _failed(errors: Any, error: Exception, code: int) -> int:

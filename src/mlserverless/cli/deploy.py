@@ -18,11 +18,14 @@ from mlserverless.bundle.deployment import (
     tool,
 )
 from mlserverless.cli import FAILED, UNUSABLE, WRONG
+from mlserverless.cli.checked import examine
 from mlserverless.errors import MlserverlessError
 
 if TYPE_CHECKING:
     from mlserverless.bundle.package import Package
     from mlserverless.bundle.targets import Target
+
+NOTHING = "Nothing was uploaded"
 
 
 @click.command(epilog="Example: mlserverless deploy aws --name flowers --region eu-central-1 --dry-run")
@@ -109,11 +112,11 @@ def _build(target: "Target", folder: Path, model: str | None) -> "Package":
     from mlserverless.cli.build import settings_model
 
     chosen = model or settings_model()
-    _examine(target, chosen, None)
+    examine(target, chosen, None, NOTHING)
     package = build(
         target, model=chosen, out=folder, project=Path(), tell=lambda word: click.echo(f"build: {word}", err=True)
     )
-    _examine(target, chosen, package)
+    examine(target, chosen, package, NOTHING)
     return package
 
 
@@ -124,23 +127,8 @@ def _built(folder: Path) -> "Package":
     package = read(folder)
     check_archives(folder)
     inside = next(package.root.rglob("mlserverless/_models/*/model.toml"))
-    _examine(package.target, str(inside.parent), package)
+    examine(package.target, str(inside.parent), package, NOTHING)
     return package
-
-
-def _examine(target: "Target", model: str, package: "Package | None") -> None:
-    """Raise SystemExit where the preflight has a red line, after having shown what is not green, with its mend."""
-    from mlserverless.bundle.build import deploy_folder
-    from mlserverless.bundle.preflight import FAIL, OK, examine
-
-    found = examine(target, deploy=deploy_folder(target, Path()), project=Path(), model=model, package=package)
-    for finding in found:
-        if finding.status != OK:
-            click.echo(f"{finding.status}: {finding.check}: {finding.told}\n  {finding.mend}", err=True)
-    if any(finding.status == FAIL for finding in found):
-        what = "the package" if package else "the project"
-        click.echo(f"Nothing was uploaded: {what} would not be taken, or should not be. See above.", err=True)
-        raise SystemExit(FAILED)
 
 
 def _show(command: Command) -> None:

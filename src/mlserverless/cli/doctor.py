@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,7 +135,7 @@ def _pythons(checked: list["Target"]) -> dict[str, str | None]:
 @contextmanager
 def _progress(errors: "Console") -> Iterator[Any]:
     """Show what is being done, on a terminal only."""
-    if not errors.is_terminal or not sys.stderr.isatty():
+    if not errors.is_terminal:
         yield lambda _: None
         return
     with errors.status("") as status:

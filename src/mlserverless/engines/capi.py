@@ -40,6 +40,8 @@ NEEDED = (
     *("CreateManagedTensorBufferFromRequirements", "GetTensorBufferPackedSize", "LockTensorBuffer"),
     *("UnlockTensorBuffer", "RunCompiledModel", "DestroyTensorBuffer", "DestroyCompiledModel", "DestroyOptions"),
     "DestroyModel",
+    # Not called: 2.2 brought it, with functions that take the environment. Those of 2.1, without, end the process.
+    "CreateModelFromFd",
 )
 
 

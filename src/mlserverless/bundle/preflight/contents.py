@@ -1,0 +1,103 @@
+"""What the package holds beside the model: the engine of the target with its imports, the stores' client."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlserverless import model as models
+from mlserverless.bundle.preflight.case import Case
+from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
+from mlserverless.bundle.stage import AZURE_SITE, SETTINGS
+from mlserverless.bundle.targets import PYTHONS
+from mlserverless.config import PREFIX, Settings
+from mlserverless.errors import ConfigError
+
+STORES = ("s3://", "gs://", "az://")
+
+
+def engine(case: Case) -> list[Finding]:
+    """The engine that the settings name runs on the target, and is in the package with all that it imports."""
+    chosen, target = _engine(case), case.target
+    if chosen == "litert" and target.engine != "litert":
+        told = f"the settings want litert, which needs glibc 2.27; {target.base.system} has less"
+        return [fail("engine", told, "Leave engine at auto, which takes litert-python there, or a newer Python.")]
+    if chosen in models.FRAGILE and not _own_requirements(case):
+        told = f"the settings want {chosen}, which no package has"
+        return [
+            fail("engine", told, "Leave engine at auto, or lock it in a requirements.txt of the deploy folder.")
+        ]
+    if chosen == "tflite-runtime" and target.python in PYTHONS[1:]:
+        told = f"the settings want tflite-runtime, which has no wheel for Python {target.python}"
+        return [fail("engine", told, "Take Python 3.11, or leave engine at auto.")]
+    if case.package is None:
+        return [ok("engine", chosen if chosen != "auto" else target.engine)]
+    wanted = target.engine if chosen == "auto" else chosen
+    return list(_inside(case, _site(case), wanted))
+
+
+def _inside(case: Case, site: Path, wanted: str) -> Iterator[Finding]:
+    mend = f"Build the package for {case.target} anew."
+    needed = {
+        "litert": ("ai_edge_litert/*LiteRt*.so*", "PIL/__init__.py*"),
+        "litert-python": ("ai_edge_litert/interpreter.py*", "PIL/__init__.py*", "numpy/__init__.py*"),
+    }.get(wanted, ("PIL/__init__.py*",))
+    found = [ok("engine", wanted)]
+    for pattern in (*needed, "mlserverless/__init__.py*"):
+        if not any(site.glob(pattern)) and not any(site.glob(pattern.replace("/*", "/**/*"))):
+            name = pattern.partition("/")[0]
+            found = [fail("engine", f"the package lacks {name} ({pattern}), which {wanted} takes", mend)]
+            break
+    yield from found
+    for where, value in _places(case) if not (site / "obstore").is_dir() else ():
+        if value.startswith(STORES):
+            told = (
+                f"{where} names {value.partition('://')[0]}://, and the package has no obstore, which writes there"
+            )
+            # A template that is not deployed does no harm.
+            yield (fail if where == SETTINGS else warn)("stores", told, "Build it without --no-stores.")
+
+
+def _site(case: Case) -> Path:
+    root = case.package.root if case.package else case.deploy
+    return root / AZURE_SITE if (root / AZURE_SITE).is_dir() else root
+
+
+def _places(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield where a store may be named, and what is named there."""
+    for asked in case.asked:
+        for name in ("SINK", "SCHEDULE_SOURCE"):
+            yield asked.where, str(asked.variables.get(f"{PREFIX}{name}", ""))
+    try:
+        settings = Settings.load({}, str(case.project))
+    except ConfigError:
+        return
+    yield from ((SETTINGS, settings.sink), (SETTINGS, settings.schedule_source))
+
+
+def _engine(case: Case) -> str:
+    said = [
+        str(asked.variables[f"{PREFIX}ENGINE"]) for asked in case.asked if f"{PREFIX}ENGINE" in asked.variables
+    ]
+    try:
+        return said[0] if said else Settings.load({}, str(case.project)).engine
+    except ConfigError:
+        return "auto"
+
+
+def _own_requirements(case: Case) -> bool:
+    names = (path.read_text(encoding="utf-8", errors="replace") for path in case.deploy.glob("requirements*.txt"))
+    return any(name in text for text in names for name in models.FRAGILE)
+
+
+def named(case: Case) -> list[Finding]:
+    """The model that a template names is the one in the package."""
+    if case.package is None:
+        return []
+    inside = {path.parent.name for path in case.package.root.rglob("mlserverless/_models/*/model.toml")}
+    findings = []
+    for asked in case.asked:
+        name = asked.variables.get(f"{PREFIX}MODEL")
+        if isinstance(name, str) and "://" not in name and "${" not in name and inside and name not in inside:
+            told = f"{asked.where} names the model {name}, and the package has {', '.join(sorted(inside))}"
+            mend = f"`mlserverless deploy` gives the parameter; by hand, set it to {min(inside)}."
+            findings.append(warn("model-name", told, mend))
+    return findings or ([ok("model-name", ", ".join(sorted(inside)))] if inside else [])

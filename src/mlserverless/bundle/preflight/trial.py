@@ -1,0 +1,92 @@
+"""The model, loaded and asked once in a process of its own: does it work, and how much memory does it take?"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from mlserverless.config import PREFIX
+
+SECONDS = 120.0
+PIXELS = 12_000_000  # as the camera of a phone makes them
+HERE = Path(__file__).resolve().parents[3]
+# It prints one JSON object. The image is made by a process of its own, whose memory does not count.
+MAKE = """
+import sys
+from PIL import Image
+side = int(int(sys.argv[1]) ** 0.5)
+Image.radial_gradient("L").resize((side, side)).convert("RGB").save(sys.stdout.buffer, "JPEG", quality=90)
+"""
+ASK = """
+import json, resource, sys
+from mlserverless import engines, errors
+from mlserverless.config import Settings
+from mlserverless.predictor import Predictor
+def tell(**told):
+    print(json.dumps(told))
+    raise SystemExit
+try:
+    settings = Settings.load(model=sys.argv[1])
+except errors.ConfigError:
+    tell(problem="settings")
+try:
+    engines.select(settings.engine)
+except errors.ModelUnavailable as error:
+    tell(problem="engine", told=str(error))
+predictor = Predictor(sys.argv[1])
+try:
+    loaded = predictor.load()
+except errors.MlserverlessError as error:
+    tell(problem="model", told=str(error))
+try:
+    predictor.predict(sys.stdin.buffer.read(), timeout=60)
+except errors.MlserverlessError as error:
+    problem = str(error)
+try:  # what the kernel says of this program alone: the other counts the one that started it too
+    with open("/proc/self/status") as file:
+        peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+except (OSError, StopIteration):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+tell(peak=peak, classes=loaded.output.shape[-1], labels=len(loaded.model.labels), engine=loaded.engine)
+"""
+
+
+class Trial(NamedTuple):
+    """What came of it: the ``peak`` of memory in bytes, or a ``problem`` and what was told of it.
+
+    A problem is "settings", "engine" (none that can run it is on this machine), "model" or "crash".
+    """
+
+    peak: int = 0
+    problem: str = ""
+    told: str = ""
+    engine: str = ""
+    classes: int = 0
+    labels: int = 0
+
+
+def run(model: Path, project: Path, pixels: int = PIXELS) -> Trial:
+    """Load the model with the project's settings and predict a JPEG of so many ``pixels``."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment = {**kept, "PYTHONPATH": str(HERE)}
+    try:
+        image = _python([MAKE, str(pixels)], environment, project)
+        done = _python([ASK, str(model.resolve())], environment, project, image.stdout)
+    except subprocess.TimeoutExpired:
+        return Trial(problem="crash", told=f"no answer within {SECONDS:.0f} s")
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()
+        told = last[-1] if last else "nothing was said"
+        return Trial(problem="crash", told=f"the process ended with code {done.returncode}: {told}")
+    return Trial(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _python(
+    arguments: list[str], environment: dict[str, str], folder: Path, data: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-P", "-c", *arguments]
+    return subprocess.run(  # noqa: S603 - our own words
+        command, input=data, capture_output=True, env=environment, cwd=folder, timeout=SECONDS, check=False
+    )

@@ -1,0 +1,31 @@
+"""The preflight as `build` and `deploy` run it: what is not green is shown, and a red line ends the command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlserverless.cli import FAILED
+
+if TYPE_CHECKING:
+    from mlserverless.bundle.package import Package
+    from mlserverless.bundle.targets import Target
+
+
+def examine(target: "Target", model: str, package: "Package | None", otherwise: str) -> None:
+    """Raise SystemExit where the preflight has a red line, after having shown what is not green, with its mend.
+
+    ``otherwise`` says what was not done therefore.
+    """
+    from mlserverless.bundle.build import deploy_folder
+    from mlserverless.bundle.preflight import FAIL, OK
+    from mlserverless.bundle.preflight import examine as look
+
+    found = look(target, deploy=deploy_folder(target, Path()), project=Path(), model=model, package=package)
+    for finding in found:
+        if finding.status != OK:
+            click.echo(f"{finding.status}: {finding.check}: {finding.told}\n  {finding.mend}", err=True)
+    if any(finding.status == FAIL for finding in found):
+        what = "the package" if package else "the project"
+        click.echo(f"{otherwise}: {what} would not be taken, or should not be. See above.", err=True)
+        raise SystemExit(FAILED)
