@@ -10,7 +10,7 @@ for version in "$@"; do
             2>/dev/null || continue
         echo "$folder: Python $version, $lock"
         "$python" -m venv --clear "$folder"
-        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
+        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$lock"
         if grep -q '^hatchling==' "$lock"; then # our own package, from this checkout
             "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
         fi

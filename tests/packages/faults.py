@@ -20,7 +20,8 @@ from packages.seeds import Fault, Setup
 
 TODAY = date(2026, 11, 25)  # of which the good ones are good
 GOOD = (
-    *(f"aws:python{version}:{arch}" for version in ("3.11", "3.12", "3.13") for arch in ("x86_64", "arm64")),
+    *(f"aws:python{version}" for version in ("3.11", "3.12", "3.13")),
+    *("aws:python3.12:arm64", "aws:python3.13:arm64", "container::arm64"),
     *(f"{provider}:python{version}" for provider in ("azure", "gcp") for version in ("3.11", "3.12", "3.13")),
     "container",
 )

@@ -39,11 +39,12 @@ def write_wheel(root: Path, folder: Path, name: str, version: str, tag: str, pyt
     """Write the files below ``root`` as a wheel into ``folder``, and return its path.
 
     ``tag`` is as ``cp313-cp313-manylinux_2_35_x86_64``. It asks for no other package: it has all that it needs.
+    What others tell of themselves, licences above all, goes below its own: pip takes one dist-info a wheel.
     """
     info = f"{name}-{version}.dist-info"
     about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: =={python}.*\n"
     wheel = f"Wheel-Version: 1.0\nGenerator: mlserverless {version}\nRoot-Is-Purelib: false\nTag: {tag}\n"
-    held = {path.as_posix(): (root / path).read_bytes() for path in files(root)}
+    held = {_within(path.as_posix(), info): (root / path).read_bytes() for path in files(root)}
     held |= {f"{info}/METADATA": about.encode(), f"{info}/WHEEL": wheel.encode()}
     record = [*_recorded(held.items()), f"{info}/RECORD,,"]
     held[f"{info}/RECORD"] = ("\n".join(record) + "\n").encode()
@@ -53,6 +54,11 @@ def write_wheel(root: Path, folder: Path, name: str, version: str, tag: str, pyt
         for path, data in held.items():
             add(archive, path, data)
     return out
+
+
+def _within(name: str, info: str) -> str:
+    top, _, rest = name.partition("/")
+    return f"{info}/licenses/{top.removesuffix('.dist-info')}/{rest}" if top.endswith(".dist-info") else name
 
 
 def _recorded(held: Iterable[tuple[str, bytes]]) -> list[str]:

@@ -60,7 +60,10 @@ def pictures() -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for kind, modes in MODES.items():
         for mode in modes:
-            found[f"{kind} {mode}"] = _encode(small.convert(mode), kind)
+            picture = small.convert(mode)
+            if mode in ("LA", "RGBA"):
+                picture.putalpha(small.convert("L"))  # of an opaque one encoders keep no alpha
+            found[f"{kind} {mode}"] = _encode(picture, kind)
         found[f"{kind} truncated"] = found[f"{kind} {modes[0]}"][: -len(found[f"{kind} {modes[0]}"]) // 3]
     for kind, options in WAYS:
         if kind != "tiff" or features.check("libtiff"):

@@ -101,6 +101,8 @@ def rule(facts: Facts, name: str) -> str:
 
 def _ours(target: Target, path: PurePosixPath) -> str:
     inner = path.parts[1:]
+    if inner[0] == "_models":  # whatever its files are called
+        return ""
     if inner[0] in TOOLS or inner == ("__main__.py",):
         return ELSEWHERE
     if inner[0] == "adapters" and inner[1] not in ("__init__.py", *ADAPTERS[target.provider]):

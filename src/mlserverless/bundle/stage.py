@@ -72,7 +72,11 @@ def copy_entry(target: Target, deploy: Path, project: Path, into: Path, defaults
     if not entry.is_file():
         raise BuildError(f"{deploy} has no {entry.name}, which {target.provider} loads: see `mlserverless init`.")
     into.mkdir(parents=True, exist_ok=True)
-    (into / entry.name).write_text(with_defaults(entry.read_text(encoding="utf-8"), defaults), encoding="utf-8")
+    try:
+        text = with_defaults(entry.read_text(encoding="utf-8"), defaults)
+    except SyntaxError as error:
+        raise BuildError(f"{entry} is no Python: {error}") from error
+    (into / entry.name).write_text(text, encoding="utf-8")
     for name in DATA:
         if (deploy / name).is_file():
             shutil.copyfile(deploy / name, into / name)

@@ -1,0 +1,71 @@
+"""Bytecode beside the sources: of the unchecked kind, the same in every build."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlserverless.bundle import bytecode
+from mlserverless.bundle.resolve import BuildError
+
+SOURCES = {
+    "app.py": "import pkg.inner\n\nNAMES = frozenset({'a', 'b', 'c', 'd'})\n",
+    "pkg/__init__.py": "",
+    "pkg/inner.py": "def where():\n    return where.__code__.co_filename, {'x': 1, 'y': (1.5, 'a')}\n",
+    "pkg/data.txt": "no Python",
+}
+
+
+def tree(root: Path) -> Path:
+    for name, text in SOURCES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def compiled(root: Path) -> dict[str, bytes]:
+    """Return the bytecode below ``root`` by its sources' names."""
+    found = {name: root / importlib.util.cache_from_source(name) for name in SOURCES if name.endswith(".py")}
+    assert {path.name for path in root.rglob("*.pyc")} == {path.name for path in found.values()}
+    return {name: path.read_bytes() for name, path in found.items()}
+
+
+def test_every_module_gets_bytecode_that_is_never_compared_with_it(tmp_path: Path) -> None:
+    bytecode.add(tree(tmp_path), sys.executable)
+    for name, data in compiled(tmp_path).items():
+        assert data[:4] == importlib.util.MAGIC_NUMBER, name
+        # PEP 552: bit 0 for a hash, bit 1 (not set) for checking it.
+        assert int.from_bytes(data[4:8], "little") == 0b01, name
+        assert data[8:16] == importlib.util.source_hash((tmp_path / name).read_bytes()), name
+
+
+def test_it_is_the_same_bytes_in_another_folder_and_names_no_folder(tmp_path: Path) -> None:
+    first, second = tree(tmp_path / "a"), tree(tmp_path / "much" / "deeper" / "b")
+    shutil.rmtree(second / "pkg")
+    tree(second)  # made in another order
+    for root in (first, second):
+        bytecode.add(root, sys.executable)
+    assert compiled(first) == compiled(second)
+    assert not any(str(tmp_path).encode() in data for data in compiled(first).values())
+
+
+def test_python_runs_it_without_the_source_being_read(tmp_path: Path) -> None:
+    bytecode.add(tree(tmp_path), sys.executable)
+    (tmp_path / "app.py").write_text("raise SystemExit('it was compiled anew')\n")
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import app"]
+    subprocess.run(command, check=True)
+
+
+def test_a_folder_without_modules_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text("{}")
+    bytecode.add(tmp_path, sys.executable)
+    assert [path.name for path in tmp_path.rglob("*")] == ["host.json"]
+
+
+def test_a_module_that_is_none_is_named(tmp_path: Path) -> None:
+    (tree(tmp_path) / "pkg" / "broken.py").write_text("def f(:\n")
+    with pytest.raises(BuildError, match=r"(?s)A module of the package cannot be compiled: .*pkg/broken\.py"):
+        bytecode.add(tmp_path, sys.executable)
