@@ -57,18 +57,21 @@ def shrink(trial: Trial, wanted: golden.Run, site: Path, away: Path, world: Worl
     left_out = {where: slim.plan(slim.gather(where, trial.target, used)) for where in sites}
     for where, into in sites.items():
         slim.move(left_out[where], where, into)
-    for rule in (*reversed(slim.RULES), ""):
-        differ = _differences(trial, wanted, world)
+    differ = _differences(trial, wanted, world)
+    for rule in reversed(slim.RULES):
         if not differ:
-            return left_out[site]
-        if not rule:
             break
+        if all(one.rule != rule for one in left_out[site]):
+            continue
         tell(f"put back: {rule}, since without it {differ[0]}")
         for where, into in sites.items():
             back = [one for one in left_out[where] if one.rule == rule]
             slim.move(back, into, where)
             left_out[where] = [one for one in left_out[where] if one.rule != rule]
-    raise BuildError(f"The package for {trial.target} does not answer alike twice: {differ[0]}")
+        differ = _differences(trial, wanted, world)
+    if differ:
+        raise BuildError(f"The package for {trial.target} does not answer alike twice: {differ[0]}")
+    return left_out[site]
 
 
 def _differences(trial: Trial, wanted: golden.Run, world: World) -> list[str]:

@@ -104,15 +104,19 @@ def interpreter(version: str) -> str | None:
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     places = [f"python{version}", *map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python")))]
-    asked = [uv(), "python", "find", "--no-config", "--no-project", "--no-python-downloads", "--system", version]
-    for command in (*([place, "-c", "import sys; print(sys.executable)"] for place in places), asked):
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-        except OSError:
-            continue
-        if not done.returncode and done.stdout.strip():
-            return done.stdout.strip()
-    return None
+    for place in places:
+        if found := _printed([place, "-c", "import sys; print(sys.executable)"]):
+            return found
+    asked = ["python", "find", "--no-config", "--no-project", "--no-python-downloads", "--system", version]
+    return _printed([uv(), *asked])
+
+
+def _printed(command: list[str]) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    except OSError:
+        return None
+    return None if done.returncode else done.stdout.strip() or None
 
 
 def runs_here(target: Target) -> bool:

@@ -152,12 +152,13 @@ def _named(root: Path, imported: list[str], names: set[str]) -> set[str]:
 
 
 # Read by pattern: the target's Python may know more syntax than this one. A word too many keeps a module too many.
-_FROM = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;]+)", re.M)
-_IMPORT = re.compile(r"^[ \t]*import[ \t]+([^\n;]+)", re.M)
+_FROM = re.compile(r"(?:^|[:;])[ \t]*from[ \t]*(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n;]+)", re.M)
+_IMPORT = re.compile(r"(?:^|[:;])[ \t]*import[ \t]+([^\n;]+)", re.M)
+_BETWEEN = re.compile(r"#[^\n]*|\\\n")  # comments, and the ends of lines that go on
 
 
 def _imports(file: Path, name: PurePosixPath) -> set[str]:
-    text = file.read_text(encoding="utf-8", errors="replace")
+    text = _BETWEEN.sub(" ", file.read_text(encoding="utf-8", errors="replace"))
     found = {part.split()[0].replace(".", "/") for line in _IMPORT.findall(text) for part in _parts(line)}
     for dots, module, names in _FROM.findall(text):
         base = list(name.parent.parts[: len(name.parent.parts) - len(dots) + 1]) if dots else []
@@ -168,6 +169,5 @@ def _imports(file: Path, name: PurePosixPath) -> set[str]:
 
 
 def _parts(names: str) -> list[str]:
-    """Return what a list of imported names has, without comments and brackets; each may end in ``as …``."""
-    bare = re.sub(r"#[^\n]*|[()\\]", "", names)
-    return [part for part in bare.split(",") if part.strip()]
+    """Return what a list of imported names has, without brackets; each may end in ``as …``."""
+    return [part for part in re.sub(r"[()]", "", names).split(",") if part.strip()]

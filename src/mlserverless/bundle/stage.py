@@ -1,6 +1,7 @@
 """The unpacked package: the target's wheels, this package, the model, and the entry file that names it."""
 
 import ast
+import re
 import shutil
 from pathlib import Path
 
@@ -41,9 +42,14 @@ def copy_model(where: str, site: Path) -> str:
     into.mkdir(parents=True)
     text = (folder / "model.toml").read_text(encoding="utf-8") if folder else f'file = "{path.name}"\n'
     if not loaded.pinned:
+        text = re.sub(r"(?m)^sha256[ \t]*=.*\n?", "", text)  # an empty one
         text = f'sha256 = "{loaded.sha256}"\n{text}'
     (into / "model.toml").write_text(text, encoding="utf-8")
     for source in _files(folder, path, loaded.path, text):
+        if folder is not None and not source.is_relative_to(folder):
+            raise BuildError(
+                f"{folder / 'model.toml'} names {source}, which is not in the model folder: put it there."
+            )
         destination = into / (source.relative_to(folder) if folder else source.name)
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, destination)

@@ -165,6 +165,38 @@ def test_a_module_stays_where_one_that_was_imported_may_import_it_later(tmp_path
     }
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from . import \\\n    late\n",
+        "try: from . import late\nexcept ImportError: late = None\n",
+        "if True: import alpha.late\n",
+        "x = 1; from .late import (y as z, w)\n",
+        "from . import (  # some (old) ones\n    other,\n    late,  # and why\n)\n",
+        "def f():\n    from ..alpha import other, late as l  # why\n",
+        "import os, alpha.late as late\n",
+        "import os.path; import alpha.late\n",
+        "from .late import *\n",
+        "from.late import x\n",
+        "from . late import x\n",
+        "import alpha.late.deeper\n",
+        "type X = int\nimport alpha.late\n",  # syntax of a Python that this one may not be
+    ],
+)
+def test_an_import_is_read_however_it_is_written(tmp_path: Path, source: str) -> None:
+    held = {"alpha/__init__.py": source, "alpha/late.py": "", "alpha/idle.py": ""}
+    root = tree(tmp_path, held, {INFO: ("alpha",)})
+    assert left_out(root, ["alpha/__init__.py"]) == {"alpha/idle.py": MODULE, f"{INFO}/RECORD": RECORDS}
+
+
+@pytest.mark.parametrize(
+    "source", ["# import alpha.idle\n", "idle = 1\n", "important = from_idle = 2\n", "import ,\n"]
+)
+def test_what_is_no_import_names_no_module(tmp_path: Path, source: str) -> None:
+    root = tree(tmp_path, {"alpha/__init__.py": source, "alpha/idle.py": ""}, {INFO: ("alpha",)})
+    assert left_out(root, ["alpha/__init__.py"])["alpha/idle.py"] == MODULE
+
+
 def test_of_this_package_other_clouds_and_the_command_line_go(tmp_path: Path) -> None:
     names = ["__init__.py", "__main__.py", "py.typed", "predictor.py", "cli/build.py", "bundle/slim.py"]
     names += ["local/front.py", "testing/http.py", "sinks/log.py", "_models/mine/model.tflite"]

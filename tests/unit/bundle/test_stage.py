@@ -1,8 +1,11 @@
 """The unpacked package: our own files, the model under a name, and an entry file that names it."""
 
 import ast
+import hashlib
 import os
+import re
 import runpy
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -143,3 +146,24 @@ def test_a_default_is_set_before_the_first_import_and_a_variable_wins(
     assert os.environ["MLSERVERLESS_FORMATS"] == "jpeg,png"
     monkeypatch.setattr(os, "environ", {"MLSERVERLESS_MODEL": "other"})
     assert runpy.run_path(str(tmp_path / "app.py"))["FOUND"] == "other"
+
+
+def test_an_empty_pin_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(Path(__file__).parents[3] / "models" / "efficientnet-lite0", folder)
+    told = (folder / "model.toml").read_text(encoding="utf-8")
+    (folder / "model.toml").write_text(re.sub(r'sha256 = ".*"', 'sha256 = ""', told), encoding="utf-8")
+    name = stage.copy_model(str(folder), tmp_path / "site")
+    copied = tomllib.loads(
+        (tmp_path / "site/mlserverless/_models" / name / "model.toml").read_text(encoding="utf-8")
+    )
+    assert copied["sha256"] == hashlib.sha256((folder / "model.tflite").read_bytes()).hexdigest()
+
+
+def test_a_model_file_outside_its_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    file = Path(__file__).parents[3] / "models" / "efficientnet-lite0" / "model.tflite"
+    (folder / "model.toml").write_text(f'file = "{file}"\n', encoding="utf-8")
+    with pytest.raises(BuildError, match="is not in the model folder: put it there"):
+        stage.copy_model(str(folder), tmp_path / "site")
