@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlserverless.bundle import archive, bytecode, layout, prove, record, resolve, stage, symbols
+from mlserverless.bundle import slim as slimming
 from mlserverless.bundle.package import MADE, Dropped, Package
 from mlserverless.bundle.prove import Trial
 from mlserverless.bundle.resolve import BuildError
@@ -54,6 +55,8 @@ def build(
     out = out.resolve()
     layout.check(out)
     folder = deploy_folder(target, project)
+    if image and not (folder / "Dockerfile").is_file():
+        raise BuildError(f"{folder} has no Dockerfile, which an image needs.")
     python = prove.python_for(target, slim)
     with tempfile.TemporaryDirectory(prefix="build-") as made, World() as world:
         scratch = Path(made).resolve()
@@ -62,6 +65,14 @@ def build(
         if strip and not (python and resolve.runs_here(target)):
             raise BuildError(f"A stripped package has to be run, and {target} cannot run here: leave out --strip.")
         trial = _trial(target, scratch, parts, lock, python, stores=stores, formats=formats) if python else None
+        if trial is not None:
+            theirs = set(resolve.versions(lock)) - set(resolve.versions(resolve.lock_files(target)[0]))
+            called = next((parts.site / "mlserverless" / "_models").iterdir()).name
+            plain = _plain(target, folder, scratch / "plain", called)
+            trial = trial._replace(
+                plain=plain,
+                whole=slimming.own(parts.entry, deploy_folders.folder(target.provider), parts.site, theirs),
+            )
         dropped: list[Dropped] = []
         wanted = None
         if trial is not None:
@@ -99,6 +110,15 @@ def build(
         layout.replace(fresh, out)
     tell("done")
     return package.moved(out)
+
+
+def _plain(target: Target, folder: Path, into: Path, model: str) -> Path | None:
+    """Stage our own entry file where the project's is another, which may answer less than ours."""
+    ours, name = deploy_folders.folder(target.provider), stage.ENTRIES[target.provider]
+    if (folder / name).read_bytes() == (ours / name).read_bytes():
+        return None
+    stage.copy_entry(target, ours, into, into, {"MODEL": model})
+    return into
 
 
 def _stage(

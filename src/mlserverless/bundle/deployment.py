@@ -11,6 +11,7 @@ from mlserverless import model as models
 from mlserverless.bundle.archive import sha256
 from mlserverless.bundle.commands import ENGINES, Command
 from mlserverless.bundle.package import MADE
+from mlserverless.bundle.record import digests
 
 TOOLS = {"aws": ("sam",), "azure": ("az",), "gcp": ("gcloud",), "container": ENGINES}
 GET = {
@@ -60,10 +61,12 @@ def model_name(where: str, root: Path | None = None) -> str:
 
 def check_archives(package: Path) -> None:
     """Raise ValueError where an archive in the folder ``package`` is not the one that its build.json tells of."""
-    told = json.loads((package / MADE).read_text(encoding="utf-8"))["archives"]
-    for name, about in told.items():
+    told = json.loads((package / MADE).read_text(encoding="utf-8"))
+    for name, about in told["archives"].items():
         if not (package / name).is_file() or sha256(package / name) != about["sha256"]:
             raise ValueError(f"{package / name} is not what was built and proven, by its {MADE}: build it again.")
+    if told.get("files") != digests(package):
+        raise ValueError(f"{package} has files that are not what was built, by its {MADE}: build it again.")
 
 
 def default_name(project: Path) -> str:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlserverless import __version__
-from mlserverless.bundle import archive
-from mlserverless.bundle.package import MADE
+from mlserverless.bundle import archive, package
 from mlserverless.bundle.resolve import BuildError
 from mlserverless.bundle.stage import AZURE_SITE
 from mlserverless.bundle.targets import Target
 
 TEMPLATES = ("*.yaml", "*.yml", "*.bicep", "*.json", ".gcloudignore")
-APP_DATA = ("host.json",)
+APP_DATA = ("host.json", "local.settings.json")  # in the package, or of this machine only
 
 
 class Stage(NamedTuple):
@@ -36,16 +35,23 @@ class Layout(NamedTuple):
 
 def check(out: Path) -> None:
     """Raise BuildError where the folder ``out`` holds what no build made."""
-    if out.is_dir() and any(out.iterdir()) and not (out / MADE).is_file():
-        raise BuildError(f"{out} is not empty and was not made by a build: give another --out, or empty it.")
+    if out.is_dir() and any(out.iterdir()):
+        try:
+            package.read(out)
+        except ValueError as error:
+            raise BuildError(
+                f"{out} is not empty and was not made by a build: give another --out, or empty it."
+            ) from error
 
 
 def replace(made: Path, out: Path) -> None:
     """Put the folder ``made`` in the place of ``out``."""
     check(out)
-    shutil.rmtree(out, ignore_errors=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(made, out)
+    out.mkdir(parents=True, exist_ok=True)
+    for path in out.iterdir():  # the folder itself may be a volume's, which cannot be removed
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for path in made.iterdir():
+        shutil.move(path, out / path.name)
 
 
 def write(target: Target, stage: Stage, deploy: Path, out: Path, *, image: bool, layer: bool) -> Layout:

@@ -1,5 +1,6 @@
 """A model folder as a new project has it: copied, or begun around a bare .tflite file, with the file's sha256."""
 
+import re
 from pathlib import Path
 
 from mlserverless import engines, loading, model_toml
@@ -53,7 +54,8 @@ def _copied(folder: Path, loaded: models.Model) -> dict[str, bytes | Path]:
             raise ModelUnavailable(
                 f"{folder}/model.toml names {name!r}, which is not in the folder: copy it there."
             )
-    pinned = text if loaded.pinned else f'sha256 = "{loaded.sha256}"\n'.encode() + text
+    empty = re.compile(rb"(?m)^sha256[ \t]*=.*\n?")
+    pinned = text if loaded.pinned else f'sha256 = "{loaded.sha256}"\n'.encode() + empty.sub(b"", text)
     files: dict[str, bytes | Path] = {"model.toml": pinned} | {name: folder / name for name in names}
     beside = sorted(path for pattern in BESIDE for path in folder.glob(pattern) if path.is_file())
     return files | {path.name: path for path in beside}

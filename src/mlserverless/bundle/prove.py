@@ -27,11 +27,17 @@ class Trial(NamedTuple):
     entry: Path
     own: bool
     formats: tuple[str, ...]
+    plain: Path | None = None  # the entry file that comes with this package, where the project has another
+    whole: frozenset[str] = frozenset()  # distributions that are not slimmed
 
     def run(self, world: World) -> golden.Run:
         """Answer the golden requests."""
-        paths = [self.entry, self.site, *([self.runtime] if self.runtime else [])]
-        return golden.run(self.target, self.python, paths, self.entry, world, self.formats)
+        runs = []
+        for entry in filter(None, (self.entry, self.plain)):
+            paths = [entry, self.site, *([self.runtime] if self.runtime else [])]
+            runs.append(golden.run(self.target, self.python, paths, entry, world, self.formats))
+        answers = tuple(answer for run in runs for answer in run.answers)
+        return golden.Run(answers, frozenset().union(*(run.used for run in runs)), max(run.peak for run in runs))
 
     def told(self) -> str:
         """Return where it was tried, in words."""
@@ -54,7 +60,7 @@ def shrink(trial: Trial, wanted: golden.Run, site: Path, away: Path, world: Worl
     """
     used = relative(wanted.used, trial.site)
     sites = {site: away / "target", trial.site: away / "trial"}
-    left_out = {where: slim.plan(slim.gather(where, trial.target, used)) for where in sites}
+    left_out = {where: slim.plan(slim.gather(where, trial.target, used, trial.whole)) for where in sites}
     for where, into in sites.items():
         slim.move(left_out[where], where, into)
     differ = _differences(trial, wanted, world)

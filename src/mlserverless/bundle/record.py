@@ -1,5 +1,6 @@
 """``build.json``: what was built of what, what was left out and why, and how it was proven."""
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -28,12 +29,20 @@ def write(package: Package, versions: dict[str, str], layer: Path | None) -> Non
             for path in (package.archive, layer)
             if path is not None
         },
+        "files": digests(package.out),
         "packages": versions,
         "contents": contents(package.root),
         "dropped_bytes": dict(rules.most_common()),
         "dropped": {rule: [one.path for one in package.dropped if one.rule == rule] for rule in rules},
     }
     (package.out / MADE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+def digests(out: Path) -> str:
+    """Return one sha256 of the names and bytes of all files below ``out`` but build.json."""
+    named = [path for path in archive.files(out) if path != Path(MADE)]
+    lines = (f"{archive.sha256(out / path)} {path.as_posix()}\n" for path in named)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def contents(root: Path) -> dict[str, int]:

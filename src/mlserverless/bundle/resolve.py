@@ -7,6 +7,7 @@ markers for the target and the hashes cover every wheel of a release.
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,11 @@ def lock_files(target: Target, folder: Path | None = None) -> tuple[Path, Path |
         return next((path for path in places if path.is_file()), None)
 
     packed = find(f"requirements{suffix}.txt")
+    whole = folder is not None and folder.resolve() != ours.resolve() and (folder / "requirements.txt").is_file()
+    if suffix and folder and whole and not (folder / f"requirements{suffix}.txt").is_file():
+        raise BuildError(
+            f"{folder}/requirements.txt is not for {target}: put its lock at {folder}/requirements{suffix}.txt."
+        )
     if packed is None:
         raise BuildError(f"There is no requirements{suffix}.txt for {target} in {ours}.")
     return packed, find("requirements-runtime.txt")
@@ -94,7 +100,8 @@ def name_of(entry: str) -> str:
 
 def versions(lock: Path) -> dict[str, str]:
     """Return the pinned versions by name; of a name with several, the last."""
-    return {name_of(entry): entry.partition("==")[2].split()[0] for entry in entries(lock)}
+    pinned = (re.match(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])? *==\s*([^\s;\\]+)", entry) for entry in entries(lock))
+    return {match[1].lower(): match[2] for match in pinned if match}
 
 
 @cache

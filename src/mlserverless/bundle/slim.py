@@ -50,6 +50,7 @@ class Facts(NamedTuple):
     owners: dict[str, str]  # a file's distribution
     living: frozenset[str]  # distributions of which anything was used
     entered: frozenset[str]  # folders of which a module was imported
+    whole: frozenset[str] = frozenset()  # distributions that are left as they are
 
 
 def neutral(name: str) -> str:
@@ -57,8 +58,11 @@ def neutral(name: str) -> str:
     return re.sub(r"\.dylib$", ".so", ABI.sub("", name))
 
 
-def gather(root: Path, target: Target, used: Iterable[str]) -> Facts:
-    """Return the facts of the package in ``root``, given what was ``used``: :func:`neutral` names."""
+def gather(root: Path, target: Target, used: Iterable[str], whole: Iterable[str] = ()) -> Facts:
+    """Return the facts of the package in ``root``, given what was ``used``: :func:`neutral` names.
+
+    Distributions that are named in ``whole``, and all that these ask for, are left as they are.
+    """
     names, marked = [path.as_posix() for path in files(root)], frozenset(used)
     opened = [root / name for name in names if LIBRARY.search(name) and neutral(name) in marked]
     needed = {path.relative_to(root).as_posix() for path in (*opened, *elf.closure(opened, root))}
@@ -67,7 +71,15 @@ def gather(root: Path, target: Target, used: Iterable[str]) -> Facts:
     named = _named(root, [n for n in names if n.endswith(".py") and n in marked], set(names))
     entered = {str(parent) for name in marked for parent in PurePosixPath(name).parents}
     return Facts(
-        root, target, marked, frozenset(needed), frozenset(named), owners, frozenset(living), frozenset(entered)
+        root,
+        target,
+        marked,
+        frozenset(needed),
+        frozenset(named),
+        owners,
+        frozenset(living),
+        frozenset(entered),
+        _asked_for(root, whole),
     )
 
 
@@ -75,6 +87,8 @@ def rule(facts: Facts, name: str) -> str:
     """Return the rule by which the file ``name`` is left out, or "" where it stays."""
     path = PurePosixPath(name)
     top, suffix = path.parts[0], path.suffix
+    if facts.owners.get(name, "") in facts.whole or suffix == ".dylib":  # a Mac's, whose needs ELF does not tell
+        return ""
     if top == "mlserverless":
         return _ours(facts.target, path)
     if top.endswith(".dist-info"):
@@ -125,6 +139,34 @@ def move(dropped: Iterable[Dropped], root: Path, into: Path) -> None:
     for folder, _, _ in os.walk(root, topdown=False):
         if not os.listdir(folder) and Path(folder) != root:
             os.rmdir(folder)
+
+
+def own(entry: Path, ours: Path, site: Path, theirs: Iterable[str]) -> frozenset[str]:
+    """Return the distributions that no golden request can tell of: the user's own, and what his code names."""
+    owners, named = _owners(site), set(theirs)
+    told = _words(entry) - _words(ours)  # what our own entry file imports, golden requests do tell of
+    for path in (f"{module}{end}" for module in told for end in (".py", "/__init__.py")):
+        named |= {owners[path].partition("-")[0]} if path in owners else set()
+    return frozenset(named)
+
+
+def _words(folder: Path) -> set[str]:
+    return {name for file in folder.glob("*.py") for name in _imports(file, PurePosixPath(file.name))}
+
+
+def _asked_for(root: Path, names: Iterable[str]) -> frozenset[str]:
+    held = {_plain(path.name.partition("-")[0]): path for path in root.glob("*.dist-info")}
+    found, queue = set[str](), [_plain(name) for name in names]
+    while queue:
+        if (path := held.get(queue.pop())) is not None and path.name not in found:
+            found.add(path.name)
+            text = (path / "METADATA").read_text(encoding="utf-8")
+            queue += [_plain(name) for name in re.findall(r"(?m)^Requires-Dist: *([\w.-]+)", text)]
+    return frozenset(found)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _owners(root: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The unpacked package: the target's wheels, this package, the model, and the entry file that names it."""
 
 import ast
+import json
 import re
 import shutil
 from pathlib import Path
@@ -40,13 +41,13 @@ def copy_model(where: str, site: Path) -> str:
         name = _safe(loaded.name)  # a project's folder is called model, which says nothing
     into = site / "mlserverless" / "_models" / _safe(name)
     into.mkdir(parents=True)
-    text = (folder / "model.toml").read_text(encoding="utf-8") if folder else f'file = "{path.name}"\n'
+    text = (folder / "model.toml").read_text(encoding="utf-8") if folder else f"file = {json.dumps(path.name)}\n"
     if not loaded.pinned:
         text = re.sub(r"(?m)^sha256[ \t]*=.*\n?", "", text)  # an empty one
         text = f'sha256 = "{loaded.sha256}"\n{text}'
     (into / "model.toml").write_text(text, encoding="utf-8")
     for source in _files(folder, path, loaded.path, text):
-        if folder is not None and not source.is_relative_to(folder):
+        if folder is not None and (not source.is_relative_to(folder) or ".." in source.relative_to(folder).parts):
             raise BuildError(
                 f"{folder / 'model.toml'} names {source}, which is not in the model folder: put it there."
             )

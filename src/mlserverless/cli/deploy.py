@@ -19,7 +19,7 @@ from mlserverless.bundle.deployment import (
 )
 from mlserverless.cli import FAILED, UNUSABLE, WRONG
 from mlserverless.cli.checked import examine
-from mlserverless.errors import MlserverlessError
+from mlserverless.errors import ConfigError, MlserverlessError
 
 if TYPE_CHECKING:
     from mlserverless.bundle.package import Package
@@ -77,7 +77,7 @@ def deploy(
         for command in error.left:
             click.echo(f"not run: {command}", err=True)
         raise SystemExit(_failed(error, FAILED)) from error
-    except ValueError as error:
+    except (ValueError, ConfigError) as error:
         raise SystemExit(_failed(error, WRONG)) from error
     except (ToolMissing, BuildError, MlserverlessError, OSError) as error:
         raise SystemExit(_failed(error, UNUSABLE)) from error
@@ -126,6 +126,10 @@ def _built(folder: Path) -> "Package":
 
     package = read(folder)
     check_archives(folder)
+    if package.archive is None and package.target.provider in ("aws", "azure"):
+        raise ValueError(
+            f"{folder} holds an image's context, which is not what is uploaded: see docs/how-to/images.md."
+        )
     inside = next(package.root.rglob("mlserverless/_models/*/model.toml"))
     examine(package.target, str(inside.parent), package, NOTHING)
     return package

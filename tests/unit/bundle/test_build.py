@@ -342,3 +342,13 @@ def test_nobody_needs_to_listen(tmp_path: Path, parts: Parts) -> None:
     model = modelfolder.folder(tmp_path / "roses")
     made = build(Target("aws"), model=model, out=tmp_path / "quiet", project=tmp_path, slim=False)
     assert made.out == tmp_path / "quiet"
+
+
+def test_an_entry_file_that_answers_less_is_proven_beside_ours(tmp_path: Path) -> None:
+    target = Target("gcp")
+    (tmp_path / "main.py").write_text('"""Mine."""\n')
+    plain = building._plain(target, tmp_path, tmp_path / "plain", "a-model")
+    assert plain is not None
+    assert 'os.environ.setdefault("MLSERVERLESS_MODEL", "a-model")' in (plain / "main.py").read_text()
+    ours = building.deploy_folder(target, tmp_path / "no-project")
+    assert building._plain(target, ours, tmp_path / "other", "a-model") is None

@@ -19,6 +19,7 @@ from mlserverless.bundle.deployment import (
     run,
     tool,
 )
+from mlserverless.bundle.record import digests
 from mlserverless.bundle.targets import PROVIDERS
 from mlserverless.errors import ModelUnavailable
 
@@ -122,8 +123,13 @@ def test_an_archive_is_the_one_that_was_proven(tmp_path: Path) -> None:
     (tmp_path / "root/app.py").write_text("pass\n")
     archive.write_zip(tmp_path / "root", tmp_path / "function.zip")
     told = {"archives": {"function.zip": {"sha256": archive.sha256(tmp_path / "function.zip")}}}
+    told |= {"files": digests(tmp_path)}
     (tmp_path / "build.json").write_text(json.dumps(told))
     check_archives(tmp_path)
+    (tmp_path / "template.yaml").write_text("AuthType: NONE\n")
+    with pytest.raises(ValueError, match=r"has files that are not what was built, by its build.json: build"):
+        check_archives(tmp_path)
+    (tmp_path / "template.yaml").unlink()
     with (tmp_path / "function.zip").open("ab") as file:
         file.write(b"\0")
     with pytest.raises(ValueError, match=r"function.zip is not what was built and proven, by its build.json"):

@@ -152,3 +152,8 @@ def test_what_differs_is_told_in_words() -> None:
     assert golden.differences(wanted, wanted._replace(answers=wanted.answers[:2])) == [
         "2 answers and records, not 3"
     ]
+
+
+def test_a_projects_own_list_of_hosts_does_not_hide_the_stores() -> None:
+    with World() as world:
+        assert golden._environment(world, "/results", ["jpeg"])["MLSERVERLESS_ALLOWED_HOSTS"] == ""

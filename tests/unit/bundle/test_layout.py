@@ -148,10 +148,15 @@ def test_only_what_a_build_made_is_replaced(tmp_path: Path, out: Path) -> None:
         layout.replace(made, out)
     assert held(out) == {"mine"}
     assert held(made) == {"build.json", "new"}
-    (out / "build.json").write_text(json.dumps({}))
+    (out / "build.json").write_text(json.dumps({"scripts": {"build": "true"}}))  # another tool's
+    with pytest.raises(BuildError, match="was not made by a build"):
+        layout.replace(made, out)
+    assert held(out) == {"build.json", "mine"}
+    told = {"target": "aws", "root": "package", "unpacked": 1, "zipped": 1, "proof": "", "peak_megabytes": None}
+    (out / "build.json").write_text(json.dumps(told | {"archives": {}, "dropped": {}}))
     layout.replace(made, out)
     assert held(out) == {"build.json", "new"}
-    assert not made.exists()
+    assert not held(made)
 
 
 def test_a_folder_that_is_not_there_yet_is_made(tmp_path: Path) -> None:

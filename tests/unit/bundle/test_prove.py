@@ -165,7 +165,12 @@ def test_the_entry_file_the_packages_and_the_runtime_are_on_the_path(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     given: list[Any] = []
-    monkeypatch.setattr(golden, "run", lambda *arguments: given.append(arguments))
+
+    def run(*arguments: Any) -> Run:
+        given.append(arguments)
+        return Run(({"reply": len(given)},), frozenset({f"used-{len(given)}"}), 10 - len(given))
+
+    monkeypatch.setattr(golden, "run", run)
     trial.run(None)
     trial._replace(runtime=tmp_path / "runtime").run(None)
     paths = [trial.entry, trial.site]
@@ -173,6 +178,12 @@ def test_the_entry_file_the_packages_and_the_runtime_are_on_the_path(
         (TARGET, sys.executable, paths, trial.entry, None, ("jpeg",)),
         (TARGET, sys.executable, [*paths, tmp_path / "runtime"], trial.entry, None, ("jpeg",)),
     ]
+    both = trial._replace(plain=tmp_path / "ours").run(None)
+    assert [(arguments[2][0], arguments[3]) for arguments in given[2:]] == [
+        (trial.entry, trial.entry),
+        (tmp_path / "ours", tmp_path / "ours"),
+    ]
+    assert both == Run(({"reply": 3}, {"reply": 4}), frozenset({"used-3", "used-4"}), 7)
 
 
 def test_it_is_said_whose_wheels_were_run(trial: Trial) -> None:

@@ -43,6 +43,7 @@ def test_it_tells_what_was_built_of_what_and_how_it_was_proven(made: Package) ->
             "function.zip": {"sha256": digest["function.zip"], "bytes": 12},
             "layer.zip": {"sha256": digest["layer.zip"], "bytes": 9},
         },
+        "files": record.digests(made.out),
         "packages": {"pillow": "13.0.0"},
         "contents": {"PIL": 42, "pillow": 5, "entry file": 3},
         "dropped_bytes": {"large": 900, "small": 30},

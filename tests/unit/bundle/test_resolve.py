@@ -245,3 +245,21 @@ def test_a_machine_runs_linux_wheels_of_its_own_architecture(
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     assert resolve.runs_here(Target("aws", "3.13", arch)) is runs
+
+
+def test_a_projects_lock_for_another_target_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("requests==2.0 --hash=sha256:0\n")
+    with pytest.raises(
+        BuildError, match=r"is not for aws:python3.13:arm64: put its lock at .*requirements-arm64.txt"
+    ):
+        resolve.lock_files(Target("aws", "3.13", "arm64"), tmp_path)
+    (tmp_path / "requirements-arm64.txt").write_text("requests==2.0 --hash=sha256:0\n")
+    assert resolve.lock_files(Target("aws", "3.13", "arm64"), tmp_path)[0] == tmp_path / "requirements-arm64.txt"
+
+
+def test_a_lock_files_options_are_no_packages(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.txt"
+    lock.write_text(
+        "--only-binary :all:\nrequests[socks]==2.32.0 ; python_version > '3' \\\n    --hash=sha256:0\n"
+    )
+    assert resolve.versions(lock) == {"requests": "2.32.0"}

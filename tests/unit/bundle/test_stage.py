@@ -167,3 +167,14 @@ def test_a_model_file_outside_its_folder_is_refused(tmp_path: Path) -> None:
     (folder / "model.toml").write_text(f'file = "{file}"\n', encoding="utf-8")
     with pytest.raises(BuildError, match="is not in the model folder: put it there"):
         stage.copy_model(str(folder), tmp_path / "site")
+
+
+def test_a_label_file_above_the_model_folder_writes_nowhere_else(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(Path(__file__).parents[3] / "models" / "efficientnet-lite0", folder)
+    shutil.copy(folder / "labels.txt", tmp_path / "labels.txt")
+    told = (folder / "model.toml").read_text(encoding="utf-8")
+    (folder / "model.toml").write_text(told.replace('"labels.txt"', '"../labels.txt"'), encoding="utf-8")
+    with pytest.raises(BuildError, match="is not in the model folder: put it there"):
+        stage.copy_model(str(folder), tmp_path / "site")
+    assert not list((tmp_path / "site").rglob("labels.txt"))
