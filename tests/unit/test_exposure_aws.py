@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from mlserverless.bundle.preflight.sam import load
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 TEMPLATES = ("template.yaml", "s3.yaml", "sqs.yaml")
@@ -15,23 +16,8 @@ SECRET_NAME = re.compile(
 )
 
 
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's tags as ``{"Ref": …}``, ``{"Sub": …}``."""
-
-
-def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-Loader.add_multi_constructor("!", _tag)
-
-
 def template(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.load((ADAPTERS / "aws" / name).read_text(encoding="utf-8"), Loader)
+    read: dict[str, Any] = load((ADAPTERS / "aws" / name).read_text(encoding="utf-8"))
     return read
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from helpers import bicep
+from mlserverless.bundle.preflight.sam import load
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 SAM = ("template.yaml", "s3.yaml", "sqs.yaml")
@@ -16,23 +17,8 @@ BICEP = (ADAPTERS / "azure" / "main.bicep").read_text(encoding="utf-8")
 ARM: dict[str, Any] = json.loads((ADAPTERS / "azure" / "main.json").read_text(encoding="utf-8"))
 
 
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's tags as ``{"Ref": …}``."""
-
-
-def _tag(loader: Any, suffix: str, node: Any) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-Loader.add_multi_constructor("!", _tag)
-
-
 def sam(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.load((ADAPTERS / "aws" / name).read_text(encoding="utf-8"), Loader)
+    read: dict[str, Any] = load((ADAPTERS / "aws" / name).read_text(encoding="utf-8"))
     return read
 
 

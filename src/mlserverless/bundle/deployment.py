@@ -7,11 +7,11 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlserverless import model as models
 from mlserverless.bundle.archive import sha256
 from mlserverless.bundle.commands import ENGINES, Command
 from mlserverless.bundle.package import MADE
 from mlserverless.bundle.record import digests
+from mlserverless.bundle.stage import packed_name
 
 TOOLS = {"aws": ("sam",), "azure": ("az",), "gcp": ("gcloud",), "container": ENGINES}
 GET = {
@@ -52,11 +52,7 @@ def model_name(where: str, root: Path | None = None) -> str:
     inside = sorted(root.rglob("mlserverless/_models/*/model.toml")) if root is not None else ()
     if inside:
         return inside[0].parent.name
-    path = Path(models.locate(where))
-    name = path.stem if path.is_file() else path.name
-    if path.is_dir() and path.resolve().name == "model":  # a project's own, whose folder's name says nothing
-        name = models.load(where).name
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+    return packed_name(where)
 
 
 def check_archives(package: Path) -> None:

@@ -36,10 +36,7 @@ def copy_model(where: str, site: Path) -> str:
         )
     path, loaded = Path(models.locate(where)), models.load(where)
     folder = path if path.is_dir() else None
-    name = path.name if folder else path.stem
-    if Path(where).resolve().name == "model" and folder:
-        name = _safe(loaded.name)  # a project's folder is called model, which says nothing
-    into = site / "mlserverless" / "_models" / _safe(name)
+    into = site / "mlserverless" / "_models" / packed_name(where)
     into.mkdir(parents=True)
     text = (folder / "model.toml").read_text(encoding="utf-8") if folder else f"file = {json.dumps(path.name)}\n"
     if not loaded.pinned:
@@ -57,6 +54,15 @@ def copy_model(where: str, site: Path) -> str:
     return into.name
 
 
+def packed_name(where: str) -> str:
+    """Return the name that the model at ``where`` has in a package; raise ModelUnavailable where there is none."""
+    path = Path(models.locate(where))
+    name = path.name if path.is_dir() else path.stem
+    if path.is_dir() and path.resolve().name == "model":  # a project's own, whose folder's name says nothing
+        name = models.load(where).name
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name) or "model"
+
+
 def _files(folder: Path | None, path: Path, file: str, text: str) -> list[Path]:
     if folder is None:
         return [path]
@@ -64,10 +70,6 @@ def _files(folder: Path | None, path: Path, file: str, text: str) -> list[Path]:
 
     named = [Path(file), *([folder / labels] if (labels := tomllib.loads(text).get("labels")) else [])]
     return named + [licence for licence in sorted(folder.glob("LICENSE*")) if licence.is_file()]
-
-
-def _safe(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name) or "model"
 
 
 def copy_entry(target: Target, deploy: Path, project: Path, into: Path, defaults: dict[str, str]) -> None:
