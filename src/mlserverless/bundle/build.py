@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlserverless.bundle import archive, bytecode, layout, prove, record, resolve, stage, symbols
 from mlserverless.bundle import slim as slimming
-from mlserverless.bundle.package import MADE, Dropped, Package
+from mlserverless.bundle.package import MADE, Dropped, Package, packed_models
 from mlserverless.bundle.prove import Trial
 from mlserverless.bundle.resolve import BuildError
 from mlserverless.bundle.targets import Target
@@ -67,8 +67,8 @@ def build(
         trial = _trial(target, scratch, parts, lock, python, stores=stores, formats=formats) if python else None
         if trial is not None:
             theirs = set(resolve.versions(lock)) - set(resolve.versions(resolve.lock_files(target)[0]))
-            called = next((parts.site / "mlserverless" / "_models").iterdir()).name
-            plain = _plain(target, folder, scratch / "plain", called)
+            (inside,) = packed_models(parts.site)
+            plain = _plain(target, folder, scratch / "plain", inside.name)
             trial = trial._replace(
                 plain=plain,
                 whole=slimming.own(parts.entry, deploy_folders.folder(target.provider), parts.site, theirs),

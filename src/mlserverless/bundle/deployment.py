@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlserverless.bundle.archive import sha256
 from mlserverless.bundle.commands import ENGINES, Command
-from mlserverless.bundle.package import MADE
+from mlserverless.bundle.package import MADE, packed_models
 from mlserverless.bundle.record import digests
 from mlserverless.bundle.stage import packed_name
 
@@ -49,9 +49,9 @@ def model_name(where: str, root: Path | None = None) -> str:
 
     Raises ModelUnavailable where it cannot be read.
     """
-    inside = sorted(root.rglob("mlserverless/_models/*/model.toml")) if root is not None else ()
+    inside = packed_models(root) if root is not None else []
     if inside:
-        return inside[0].parent.name
+        return inside[0].name
     return packed_name(where)
 
 

@@ -54,11 +54,15 @@ def _copied(folder: Path, loaded: models.Model) -> dict[str, bytes | Path]:
             raise ModelUnavailable(
                 f"{folder}/model.toml names {name!r}, which is not in the folder: copy it there."
             )
-    empty = re.compile(rb"(?m)^sha256[ \t]*=.*\n?")
-    pinned = text if loaded.pinned else f'sha256 = "{loaded.sha256}"\n'.encode() + empty.sub(b"", text)
+    pinned = text if loaded.pinned else pin(text.decode(), loaded).encode()
     files: dict[str, bytes | Path] = {"model.toml": pinned} | {name: folder / name for name in names}
     beside = sorted(path for pattern in BESIDE for path in folder.glob(pattern) if path.is_file())
     return files | {path.name: path for path in beside}
+
+
+def pin(text: str, loaded: models.Model) -> str:
+    """Return the model.toml ``text``, which had no sha256 or an empty one, with that of the ``loaded`` model."""
+    return f'sha256 = "{loaded.sha256}"\n' + re.sub(r"(?m)^sha256[ \t]*=.*\n?", "", text)
 
 
 def _begun(loaded: models.Model) -> str:

@@ -61,3 +61,8 @@ def read(out: Path) -> Package:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{out} holds no package: `mlserverless build` writes one, with a {MADE}.") from error
+
+
+def packed_models(root: Path) -> list[Path]:
+    """Return the model folders in the unpacked package ``root``, sorted; their names are those that it knows."""
+    return sorted(path.parent for path in root.rglob("mlserverless/_models/*/model.toml"))

@@ -2,11 +2,11 @@
 
 import ast
 import json
-import re
 import shutil
 from pathlib import Path
 
 from mlserverless import model as models
+from mlserverless.bundle.model_folder import pin
 from mlserverless.bundle.resolve import BuildError
 from mlserverless.bundle.targets import Target
 
@@ -40,8 +40,7 @@ def copy_model(where: str, site: Path) -> str:
     into.mkdir(parents=True)
     text = (folder / "model.toml").read_text(encoding="utf-8") if folder else f"file = {json.dumps(path.name)}\n"
     if not loaded.pinned:
-        text = re.sub(r"(?m)^sha256[ \t]*=.*\n?", "", text)  # an empty one
-        text = f'sha256 = "{loaded.sha256}"\n{text}'
+        text = pin(text, loaded)
     (into / "model.toml").write_text(text, encoding="utf-8")
     for source in _files(folder, path, loaded.path, text):
         if folder is not None and (not source.is_relative_to(folder) or ".." in source.relative_to(folder).parts):

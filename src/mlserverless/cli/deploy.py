@@ -122,7 +122,7 @@ def _build(target: "Target", folder: Path, model: str | None) -> "Package":
 
 def _built(folder: Path) -> "Package":
     """Return the package that stands in ``folder``, once it has been checked again."""
-    from mlserverless.bundle.package import read
+    from mlserverless.bundle.package import packed_models, read
 
     package = read(folder)
     check_archives(folder)
@@ -130,8 +130,8 @@ def _built(folder: Path) -> "Package":
         raise ValueError(
             f"{folder} holds an image's context, which is not what is uploaded: see docs/how-to/images.md."
         )
-    inside = next(package.root.rglob("mlserverless/_models/*/model.toml"))
-    examine(package.target, str(inside.parent), package, NOTHING)
+    inside = packed_models(package.root)[0]
+    examine(package.target, str(inside), package, NOTHING)
     return package
 
 

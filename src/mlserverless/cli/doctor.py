@@ -104,11 +104,12 @@ def _default(package: "Package | None") -> tuple["Target", ...]:
 
 def _model(package: "Package | None") -> str:
     """Return the model in the package, or the one that the settings here name."""
+    from mlserverless.bundle.package import packed_models
     from mlserverless.config import Settings
     from mlserverless.errors import ConfigError
 
-    if package is not None and (inside := sorted(package.root.rglob("mlserverless/_models/*/model.toml"))):
-        return str(inside[0].parent)
+    if package is not None and (inside := packed_models(package.root)):
+        return str(inside[0])
     try:
         return Settings.load().model
     except ConfigError:  # a line of the checklist tells it

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlserverless import model as models
+from mlserverless.bundle.package import packed_models
 from mlserverless.bundle.preflight.case import Case
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
 from mlserverless.bundle.stage import AZURE_SITE, SETTINGS
@@ -92,7 +93,7 @@ def named(case: Case) -> list[Finding]:
     """The model that a template names is the one in the package."""
     if case.package is None:
         return []
-    inside = {path.parent.name for path in case.package.root.rglob("mlserverless/_models/*/model.toml")}
+    inside = {path.name for path in packed_models(case.package.root)}
     findings = []
     for asked in case.asked:
         name = asked.variables.get(f"{PREFIX}MODEL")
