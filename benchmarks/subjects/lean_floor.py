@@ -53,4 +53,4 @@ library.LiteRtRunCompiledModel(
 )
 library.LiteRtLockTensorBuffer(buffers[1], c.byref(address), INT(0))
 scores = c.string_at(address, 1000)
-print(max(range(1000), key=scores.__getitem__))
+print(max(range(1000), key=scores.__getitem__), flush=True)

@@ -1,7 +1,14 @@
-"""This project, with every check it makes. Usage: MODEL URL"""
+"""This project, with every check it makes. Usage: MODEL URL [N]"""
 
 import sys
 
 from mlserverless import predict
 
-print(predict(sys.argv[2], top_k=1).predictions[0].index)
+url = sys.argv[2]
+first = predict(url, top_k=1).predictions[0].index
+print(first, flush=True)
+
+if len(sys.argv) > 3:
+    from again import again
+
+    again(lambda: predict(url, top_k=1).predictions[0].index, first, int(sys.argv[3]))

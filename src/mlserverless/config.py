@@ -9,11 +9,12 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mlserverless import readers
+from mlserverless import readers, toml
 from mlserverless.errors import ConfigError
 
 PREFIX = "MLSERVERLESS_"
 DOCS = "docs/reference/settings.md"
+CGROUP = "/sys/fs/cgroup"
 
 
 class Settings(NamedTuple):
@@ -115,14 +116,31 @@ FOREIGN = frozenset(
 
 
 def vcpus() -> float:
-    """Return the vCPU share granted to this process: Lambda's by its memory, else the cores it may use.
+    """Return the vCPU share granted to this process: the least of cores, container's quota and Lambda's share.
 
     Lambda gives one vCPU at 1,769 MB and grows in proportion (AWS Lambda developer guide, "Configure Lambda
-    function memory").
+    function memory"). A container's quota is its control group's (Linux, admin-guide/cgroup-v2, ``cpu.max``;
+    scheduler/sched-bwc for version 1).
     """
     memory = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(float(cores), int(memory) / 1769) if memory.isdigit() else float(cores)
+    if memory.isdigit():
+        return min(float(cores), int(memory) / 1769)
+    return min(float(cores), _quota())
+
+
+def _quota(folder: str = CGROUP) -> float:
+    # As seen from inside a container, whose own control group is the root of what it sees.
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            words = []
+            for name in names:
+                with open(f"{folder}/{name}", "rb") as file:
+                    words += file.read().split()
+            return int(words[0]) / int(words[1]) if int(words[0]) > 0 else float("inf")
+        except (OSError, ValueError, IndexError, ZeroDivisionError):  # "max" is no limit
+            continue
+    return float("inf")
 
 
 def _from_file(folder: str) -> dict[str, Any]:
@@ -130,12 +148,10 @@ def _from_file(folder: str) -> dict[str, Any]:
         path = os.path.join(folder, name)
         if not os.path.isfile(path):
             continue
-        import tomllib  # 5 ms that a function without a settings file does not pay
-
         try:
             with open(path, "rb") as file:
-                values: Any = tomllib.load(file)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                values: Any = toml.loads(file.read().decode())
+        except ValueError as error:
             raise ConfigError(f"{name} is not valid TOML: {error}.") from error
         except OSError as error:
             raise ConfigError(f"{name} cannot be read: {error.strerror}.") from error

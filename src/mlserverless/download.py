@@ -1,5 +1,6 @@
 """URL -> the bytes of an image, from the web or an object store, within the limits."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlserverless.config import Settings
@@ -10,9 +11,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def download(url: str, settings: Settings, deadline: Deadline, version: str = "", pin: str = "") -> bytes:
+def download(
+    url: str,
+    settings: Settings,
+    deadline: Deadline,
+    version: str = "",
+    pin: str = "",
+    meanwhile: Callable[[], None] | None = None,
+) -> bytes:
     """Return the bytes at ``url``: http, https, s3, gs or az; of an object the ``version`` that ``pin`` asks for.
 
+    ``meanwhile`` is called when the wait for the origin begins, at times more than once.
     At most ``settings.max_bytes`` bytes, within ``settings.download_timeout`` seconds and the ``deadline``. Raises
     InvalidRequest, a SourceError or ImageTooLarge.
     """
@@ -22,6 +31,8 @@ def download(url: str, settings: Settings, deadline: Deadline, version: str = ""
     if url[:5].lower() in ("s3://", "gs://", "az://"):
         from mlserverless import stores
 
+        if meanwhile:
+            meanwhile()
         return stores.read(
             url,
             limit,
@@ -39,6 +50,7 @@ def download(url: str, settings: Settings, deadline: Deadline, version: str = ""
         max_redirects=settings.max_redirects,
         allowed_hosts=settings.allowed_hosts,
         allow_private=settings.allow_private_addresses,
+        meanwhile=meanwhile,
     )
 
 

@@ -127,6 +127,13 @@ def _import(kind: str) -> None:
         ) from error
 
 
+def grey() -> "Image":
+    """Return a grey image of no format, to run a model on before there is another."""
+    from PIL import Image
+
+    return Image.new("L", (8, 8), 127)
+
+
 def prepare(formats: tuple[str, ...]) -> list[bytes]:
     """Import what opens ``formats`` now, instead of with the first image; return examples of them.
 

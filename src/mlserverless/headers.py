@@ -5,6 +5,7 @@ million entries). Such parts are left out, and what has too many of them is refu
 """
 
 import re
+from binascii import crc32
 from typing import Literal
 
 from mlserverless.errors import ImageTooLarge, UndecodableImage
@@ -14,6 +15,9 @@ MAX_JUNK = 65_536  # bytes between the segments of a JPEG, where there should be
 MAX_ENTRIES = 1000  # of a TIFF's directory, usually 20
 MAX_VALUES = 100_000  # of an entry: the strips or tiles of the largest picture
 MAX_SCANS = 50  # of a JPEG, usually 10; each takes another pass over all pixels
+
+# PNG chunks of numbers, and their bytes (PNG, third edition, 11.3): no reason to copy the file without them
+HARMLESS = {b"pHYs": 9, b"tIME": 7, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}
 
 # JPEG segments, by the markers of ITU T.81, table B.1
 SEGMENT = re.compile(rb"\xff([^\x00\xff])")
@@ -70,19 +74,30 @@ def png(data: bytes) -> bytes:
 
     Pillow would inflate each profile and text, 1 MB from 1 KB. Raises ImageTooLarge for too many chunks.
     """
-    head, pixels, exif, end = [data[:8]], [], b"", 8
+    head, pixels, exif, end, whole = [slice(8)], list[slice](), slice(0), 8, True
     for _ in range(MAX_PARTS):
         at, kind = end, data[end + 4 : end + 8]
         end = at + 12 + int.from_bytes(data[at : at + 4])
         if kind == b"IDAT":
-            pixels.append(data[at:end])
+            pixels.append(slice(at, end))
         elif kind in (b"IHDR", b"PLTE", b"tRNS") and not pixels:
-            head.append(data[at:end])
+            head.append(slice(at, end))
         elif kind == b"eXIf":  # may stand after the pixels
-            exif = exif or data[at:end]
+            exif, whole = exif if exif.stop else slice(at, end), False
+        elif kind != b"IEND":
+            whole = whole and HARMLESS.get(kind) == end - at - 12 and _sound(data[at + 4 : end])
         if kind == b"IEND" or end >= len(data):
-            return b"".join((*head, exif, *pixels, data[at:end] if kind == b"IEND" else b""))
+            if whole:
+                return data
+            last = slice(at, end) if kind == b"IEND" else slice(0)
+            view = memoryview(data)
+            return b"".join(view[part] for part in (*head, exif, *pixels, last))
     raise ImageTooLarge(f"The image has more than {MAX_PARTS:,} chunks.")
+
+
+def _sound(chunk: bytes) -> bool:
+    # Pillow refuses the file for a checksum that is wrong, where browsers leave the chunk out.
+    return crc32(chunk[:-4]) == int.from_bytes(chunk[-4:])
 
 
 def jpeg(data: bytes) -> tuple[bytes, bytes, int]:
@@ -106,7 +121,10 @@ def jpeg(data: bytes) -> tuple[bytes, bytes, int]:
         segment = data[start:at]
         if marker == 0xDA:
             several = frame[1:2] in PROGRESSIVE or segment[4:5] < frame[9:10]  # components: here, and in all
-            return b"".join((*kept, data[start:])), exif, _scans(data, at) if several else 1
+            scans = _scans(data, at) if several else 1
+            if sum(map(len, kept)) == start:  # nothing is left out
+                return data, exif, scans
+            return b"".join((*kept, memoryview(data)[start:])), exif, scans
         if marker in TABLES or marker in COLOUR:
             kept.append(segment)
         if marker in FRAMES:

@@ -7,9 +7,12 @@ fields needed here are read. The slot numbers below are the order of the fields 
 
 import struct
 from math import isfinite
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlserverless.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
 
 MODEL_BUFFERS, MODEL_METADATA = 4, 6
 METADATA_NAME, METADATA_BUFFER = 0, 1
@@ -30,7 +33,7 @@ class Metadata(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-def read(model: bytes) -> Metadata:
+def read(model: "Contents") -> Metadata:
     """Return the metadata of the .tflite file ``model``; empty where it has none.
 
     Raises ModelUnavailable where there is some and it is corrupt.
@@ -42,7 +45,7 @@ def read(model: bytes) -> Metadata:
         raise ModelUnavailable(f"The model's TFLite metadata is corrupt: {error}.") from error
 
 
-def _metadata_buffer(model: bytes) -> bytes:
+def _metadata_buffer(model: "Contents") -> bytes:
     root = Table.root(model)
     for entry in root.tables(MODEL_METADATA):
         if entry.text(METADATA_NAME) == "TFLITE_METADATA":
@@ -50,7 +53,7 @@ def _metadata_buffer(model: bytes) -> bytes:
     return b""
 
 
-def _read(packed: bytes, model: bytes) -> Metadata:
+def _read(packed: bytes, model: "Contents") -> Metadata:
     if packed[4:8] != b"M001":
         raise ValueError(f"its identifier is {packed[4:8]!r}, not M001")
     mean: tuple[float, ...] = ()
@@ -75,7 +78,7 @@ def _check(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         raise ValueError(f"its mean {mean[:3]} and std {std[:3]} are no normalisation of RGB pixels")
 
 
-def _labels(model: bytes, name: str) -> tuple[str, ...]:
+def _labels(model: "Contents", name: str) -> tuple[str, ...]:
     import io
     import zipfile  # only a model whose labels are packed into the file pays for it
     import zlib
@@ -103,14 +106,14 @@ def parse_labels(text: str) -> tuple[str, ...]:
 class Table:
     """A flatbuffer table. Every read is checked against the buffer's end by ``struct`` itself."""
 
-    def __init__(self, data: bytes, at: int) -> None:
+    def __init__(self, data: "Contents", at: int) -> None:
         self._data, self._at = data, at
         self._fields = at - self._unpack("<i", at)
         if self._fields < 0:
             raise ValueError(f"a field table is at {self._fields}")
 
     @classmethod
-    def root(cls, data: bytes) -> "Table":
+    def root(cls, data: "Contents") -> "Table":
         return cls(data, struct.unpack_from("<I", data)[0])
 
     def _unpack(self, form: str, at: int) -> int:

@@ -6,16 +6,20 @@ once, and its sha256 is part of every answer; where ``model.toml`` pins one, ano
 
 import os
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlserverless import metadata, model_toml
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model_toml import ACTIVATIONS, DOCS, FIT, RESIZE, Range
 
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 # In a wheel the models are data of the package; in a checkout they stand at its top.
 SHELVES = (os.path.join(HERE, "_models"), os.path.join(os.path.dirname(os.path.dirname(HERE)), "models"))
 MAX_MODEL_BYTES = 2_000_000_000  # a flatbuffer's offsets are 32-bit
+WRITE_BITS = 0o222  # a superuser may write to a file without them, but will not by accident
 # Engines that end the whole process on a corrupt file, so that no error can be answered: tflite-runtime does on
 # 303 of 880. TensorFlow, whose loader is the same, was not measured and is treated alike.
 FRAGILE = ("tflite-runtime", "tensorflow")
@@ -26,7 +30,7 @@ class Model(NamedTuple):
 
     name: str
     path: str
-    data: bytes
+    data: "Contents"
     sha256: str
     pinned: bool = False
     labels: tuple[str, ...] = ()
@@ -108,12 +112,11 @@ def trust(engine: str, model: Model) -> None:
     verify.check(model.data)
 
 
-def _read(path: str, pins: dict[str, str]) -> tuple[bytes, str]:
+def _read(path: str, pins: dict[str, str]) -> tuple["Contents", str]:
     try:
         if (size := os.path.getsize(path)) > MAX_MODEL_BYTES:
             raise ModelUnavailable(f"{path} has {size:,} bytes; a .tflite file has at most {MAX_MODEL_BYTES:,}.")
-        with open(path, "rb") as file:
-            data = file.read()
+        data = _contents(path)
     except OSError as error:
         raise ModelUnavailable(f"The model file {path} cannot be read: {error.strerror}.") from error
     if data[4:8] != b"TFL3":
@@ -123,6 +126,19 @@ def _read(path: str, pins: dict[str, str]) -> tuple[bytes, str]:
         if pinned and digest != pinned.lower():
             raise ModelUnavailable(f"{path} has the sha256 {digest}, but {place} pins {pinned}.")
     return data, digest
+
+
+def _contents(path: str) -> "Contents":
+    # Mapped where it will not change under us, as in a deployed package: 2.5 ms less, and its bytes are the kernel's
+    # to drop and to share. Elsewhere it is read: who writes over a file that is mapped ends the process.
+    with open(path, "rb") as file:
+        about = os.stat(file.fileno())
+        writable = about.st_mode & WRITE_BITS and os.access(path, os.W_OK)
+        if writable or not about.st_size:
+            return file.read()
+        from mmap import ACCESS_COPY, mmap
+
+        return mmap(file.fileno(), 0, access=ACCESS_COPY)
 
 
 def _toml(path: str) -> dict[str, Any]:

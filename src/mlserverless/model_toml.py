@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mlserverless import toml
 from mlserverless.errors import ModelUnavailable
 
 DOCS = "docs/reference/model-folder.md"
@@ -23,10 +24,8 @@ Range = str | tuple[tuple[float, ...], tuple[float, ...]]
 
 def parse(data: bytes, path: str) -> dict[str, Any]:
     """Return what a model.toml says; ``path`` is its name in errors. ModelUnavailable for what it may not say."""
-    import tomllib
-
     try:
-        table = tomllib.loads(data.decode())
+        table = toml.loads(data.decode())
     except ValueError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error}.") from error
     for section, accepted in KEYS.items():

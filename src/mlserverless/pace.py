@@ -27,8 +27,11 @@ class Pace:
         """Return the seconds that an image of ``pixels`` is likely to take, of those that ``deadline`` granted."""
         return min(self._per_pixel * max(pixels, PIXELS) + self._run, deadline.seconds * SHARE)
 
-    def check(self, pixels: int, deadline: Deadline) -> None:
-        """Raise DeadlineExceeded where an image of ``pixels`` is likely to take longer than is left."""
+    def check(self, pixels: int, deadline: Deadline) -> float:
+        """Return the seconds that an image of ``pixels`` is likely to take.
+
+        Raises DeadlineExceeded where that is more than is left.
+        """
         deadline.check("the model ran")
         left, needed = deadline.remaining(), self.needed(pixels, deadline)
         if left < needed:
@@ -36,3 +39,4 @@ class Pace:
                 f"Of the {deadline.seconds:.3g} s granted to this request {left:.3g} s are left, and an image of "
                 f"this size takes about {needed:.3g} s."
             )
+        return needed

@@ -1,23 +1,37 @@
-"""The five stages, composed: download, prepare, preprocess, interpret, choose."""
+"""The five stages, composed: download, prepare, preprocess, interpret, choose.
+
+What a stage needs is imported by the first request that comes to it. A cold function sends the request for its
+first image before it has imported Pillow, and loads the model while it waits for the answer.
+"""
 
 import math
 import os
 import threading
+from collections.abc import Callable
+from contextlib import nullcontext
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from mlserverless import formats, postprocess, prepare, preprocess
-from mlserverless.config import Settings
+from mlserverless.config import Settings, vcpus
 from mlserverless.deadline import Deadline
 from mlserverless.download import download
-from mlserverless.errors import DeadlineExceeded, ImageTooLarge, InvalidRequest, SourceNotFound
-from mlserverless.loading import Loaded, load
+from mlserverless.errors import (
+    DeadlineExceeded,
+    ImageTooLarge,
+    InvalidRequest,
+    MlserverlessError,
+    SourceNotFound,
+)
 from mlserverless.options import read_options
+from mlserverless.overlap import Aside, Turns
 from mlserverless.pace import Pace
 from mlserverless.types import Prediction, Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from mlserverless.inference import Timings
+    from mlserverless.loading import Loaded
 
 
 class Predictor:
@@ -36,10 +50,11 @@ class Predictor:
         self._loaded: Loaded | None = None
         self._pace = Pace()
 
-    def load(self, deadline: Deadline | None = None) -> Loaded:
+    def load(self, deadline: Deadline | None = None, spare: Callable[[], bool] = lambda: False) -> "Loaded":
         """Load the model, once, whoever asks first, before the ``deadline``.
 
-        Raises ModelUnavailable where that cannot be done, DeadlineExceeded where another thread still loads it.
+        Where there is time to ``spare`` then, it is run once, too. Raises ModelUnavailable where that cannot be
+        done, DeadlineExceeded where another thread still loads it.
         """
         if self._loaded is None:
             deadline = deadline or Deadline()
@@ -47,23 +62,33 @@ class Predictor:
                 raise DeadlineExceeded("The time granted to this request was over before the model was loaded.")
             try:
                 if self._loaded is None:
-                    self._loaded = load(self.settings, deadline)
+                    from mlserverless.loading import load
+
+                    self._loaded = load(self.settings, deadline, spare)
             finally:
                 self._loading.release()
         return self._loaded
 
     @property
-    def loaded(self) -> Loaded | None:
+    def loaded(self) -> "Loaded | None":
         """The model, None until it is loaded."""
         return self._loaded
 
-    def warm_up(self) -> None:
-        """Load the model and run it once on a grey image, so that the first request finds all of it in memory."""
-        loaded = self.load()
-        shape = loaded.input.shape
-        from PIL import Image
+    @property
+    def concurrency(self) -> int:
+        """How many images are with the model at a time, at most."""
+        return self.settings.concurrency or max(1, round(vcpus()))
 
-        self._run(loaded, Image.new("RGB", (shape[2], shape[1]), (127, 127, 127)), Deadline())
+    def warm_up(self) -> None:
+        """Load the model and all that a first request would; run it on a grey image of each accepted format."""
+        loading = Aside(self.load)
+        from mlserverless import formats, inference
+        from mlserverless.net import client  # noqa: F401 - what a URL's image comes by
+
+        examples = [formats.open_image(data) for data in formats.prepare(self.settings.formats)]
+        loaded = loading.result(Deadline(), "the model was loaded")
+        for image in examples or [formats.grey()]:
+            inference.run(loaded, image, self.settings, Pace(), Deadline(), [])
 
     def predict(
         self,
@@ -92,85 +117,81 @@ class Predictor:
             source = bytes(source)
         if isinstance(source, bytes):
             return self.answer(Request(image=source, options=chosen), deadline)
-        with formats.guarded():
+        from mlserverless import inference
+        from mlserverless.formats import guarded
+
+        with guarded():
             source = _as_image(source)
             source.load()  # whole, so that the caller's own image is not decoded at a fraction of its size
-        return self._classify(self.load(deadline), source, Request(options=chosen), deadline, [])
+        loaded = self.load(deadline)
+        return inference.classify(loaded, source, Request(options=chosen), self.settings, self._pace, deadline, [])
 
-    def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
+    def answer(
+        self, request: Request, deadline: Deadline, *, queue: float = math.inf, turns: Turns | None = None
+    ) -> Prediction:
         """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not.
 
-        It is Overloaded where every interpreter is busy and ``queue`` requests wait for one already.
+        It is Overloaded where every interpreter is busy and ``queue`` requests wait for one already. ``turns`` are
+        those of the batch that it is a member of.
         """
-        timings: list[tuple[str, float]] = []
-        start = perf_counter()
-        loaded = self.load(deadline)
-        timings.append(("load", perf_counter() - start))
+        timings: Timings = []
+        cold = _Cold(self, deadline) if self._loaded is None else None
+        try:
+            data = self._bytes(request, deadline, timings, cold.begin if cold else None)
+            with turns.one(deadline) if turns else nullcontext():
+                image = self._opened(data, timings)
+                loaded = self._waited_for(cold, deadline, timings)
+                from mlserverless.inference import classify
+
+                return classify(
+                    loaded,
+                    image,
+                    request,
+                    self.settings,
+                    self._pace,
+                    deadline,
+                    timings,
+                    queue,
+                    lambda: self._opened(data, timings),
+                )
+        except MlserverlessError:
+            # A model that cannot be used is told before an image that cannot, whichever was found out first.
+            self._waited_for(cold, deadline, [])
+            raise
+
+    def _bytes(
+        self,
+        request: Request,
+        deadline: Deadline,
+        timings: "Timings",
+        meanwhile: Callable[[], None] | None,
+    ) -> bytes:
         data = request.image
         if data is None:
             start = perf_counter()
             limit = deadline.less(self._pace.needed(0, deadline))
-            data = download(request.url or "", self.settings, limit, request.version, request.pin)
+            data = download(request.url or "", self.settings, limit, request.version, request.pin, meanwhile)
             timings.append(("download", perf_counter() - start))
+        elif meanwhile:
+            meanwhile()
         if len(data) > (most := self.settings.max_bytes):
             raise ImageTooLarge(f"The image has {len(data):,} bytes; at most {most:,} are accepted.")
+        return data
+
+    def _opened(self, data: bytes, timings: "Timings") -> "Image":
         start = perf_counter()
+        from mlserverless import formats
+
         image = formats.open_image(data, formats=self.settings.formats, max_pixels=self.settings.max_pixels)
         timings.append(("open", perf_counter() - start))
-        return self._classify(loaded, image, request, deadline, timings, queue)
+        return image
 
-    def _classify(
-        self,
-        loaded: Loaded,
-        image: "Image",
-        request: Request,
-        deadline: Deadline,
-        timings: list[tuple[str, float]],
-        queue: float = math.inf,
-    ) -> Prediction:
-        choice = postprocess.choose(request.options, self._default(), loaded.model.labels)
-        output, spent = self._run(loaded, image, deadline, queue)
-        values = postprocess.scores(output, loaded.output, loaded.model.activation)
-        chosen = postprocess.best(values, loaded.model.labels, choice)
-        rounded = tuple((name, round(1000 * seconds, 3)) for name, seconds in timings + spent)
-        return Prediction(loaded.model.name, loaded.model.sha256, chosen, rounded)
-
-    def _default(self) -> postprocess.Choice:
-        settings = self.settings
-        return postprocess.Choice(
-            settings.top_k, settings.score_threshold, settings.labels_allow, settings.labels_deny
-        )
-
-    def _run(
-        self, loaded: Loaded, image: "Image", deadline: Deadline, queue: float = math.inf
-    ) -> tuple[bytes, list[tuple[str, float]]]:
-        height, width = loaded.input.shape[1:3]
-        pixels = image.width * image.height
-        self._pace.check(pixels, deadline)
-        marks = [perf_counter()]
-        # Decoded only by who has an interpreter: as many images are in memory at a time as there are of those.
-        begin_by = deadline.less(self._pace.needed(pixels, deadline))
-        with loaded.pool.borrow(begin_by, queue) as interpreter:
-            marks.append(perf_counter())
-            prepared = prepare.prepare_image(
-                image,
-                (width, height),
-                resize=loaded.model.resize,
-                fit=loaded.model.fit,
-                crop=loaded.model.crop,
-                background=self.settings.background,
-                decode=self.settings.decode,
-            )
-            marks.append(perf_counter())
-            data = preprocess.tensor_bytes(prepared.tobytes(), loaded.model.range, loaded.input)
-            marks.append(perf_counter())
-            deadline.check("the model ran")
-            output = interpreter.run(data)[0]
-        marks.append(perf_counter())
-        names = "wait", "prepare", "preprocess", "invoke"
-        spent = [(name, marks[i + 1] - marks[i]) for i, name in enumerate(names)]
-        self._pace.learn(pixels, marks[3] - marks[1], marks[4] - marks[3])
-        return output, spent
+    def _waited_for(self, cold: "_Cold | None", deadline: Deadline, timings: "Timings") -> "Loaded":
+        # What loading took beyond what else there was to do meanwhile.
+        start = perf_counter()
+        loaded = cold.loaded() if cold else self.load(deadline)
+        timings.append(("load", perf_counter() - start))
+        return loaded
 
     def _file(self, path: os.PathLike[str]) -> bytes:
         try:
@@ -178,6 +199,34 @@ class Predictor:
                 return file.read(self.settings.max_bytes + 1)
         except OSError as error:
             raise SourceNotFound(f"The file {os.fspath(path)} cannot be read: {error.strerror}.") from error
+
+
+class _Cold:
+    """What a first request has done aside while it waits for its image: the model is loaded and run once."""
+
+    def __init__(self, predictor: Predictor, deadline: Deadline) -> None:
+        self._predictor, self._deadline = predictor, deadline
+        self._aside: Aside[None] | None = None
+        self._waiting = True
+
+    def begin(self) -> None:
+        """Begin, once."""
+        if self._aside is None:
+            self._aside = Aside(self._run)
+
+    def loaded(self) -> "Loaded":
+        """Return the model when it is loaded; raises as :meth:`Predictor.load`."""
+        self._waiting = False
+        if self._predictor.loaded is None and self._aside is not None:
+            self._aside.result(self._deadline, "the model was loaded")
+        return self._predictor.load(self._deadline)
+
+    def _run(self) -> None:
+        self._predictor.load(self._deadline, lambda: self._waiting)
+        # The image may still be on its way: what opens one of the likeliest kind, too.
+        from mlserverless import formats, inference  # noqa: F401
+
+        formats.prepare(self._predictor.settings.formats[:1])
 
 
 def _as_image(source: Any) -> "Image":

@@ -16,7 +16,7 @@ SIDEWAYS = (2, 4, 5, 6)  # of these, those that swap width and height
 WIDTHS = {1: 1, 3: 2, 4: 4}  # TIFF type -> bytes: BYTE, SHORT, LONG
 BAND = 1 << 18  # pixels that are converted at a time
 BETWEEN = 1 << 23  # pixels that may stand between resizing across and down
-DECODES = ("fast", "exact")
+DECODES = ("fast", "whole", "exact")
 COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0), "drop": (0, 0, 0)}
 
 
@@ -35,9 +35,9 @@ def prepare_image(
     ``resize`` is nearest, bilinear, bicubic, lanczos or box; ``fit`` is stretch (the aspect ratio gives way), crop
     (the middle is kept; ``crop`` is the share of it, 0.875 for most ImageNet models) or pad (bars of the
     background are added). Transparency is laid on ``background``; ``drop`` ignores it, as ``convert("RGB")`` does.
-    ``decode="fast"`` lets a JPEG be decoded at a fraction of its size, at least twice the target, and turns what
-    is not upright after it was resized; for nearest neither is done, since it would pick other pixels. Raises
-    UndecodableImage for truncated or corrupt data, ValueError for an argument that is not one of these.
+    ``decode="fast"`` lets a JPEG be decoded at a fraction of its size, at least twice the target; it and "whole"
+    turn what is not upright after it was resized; for nearest neither is done, since it would pick other pixels.
+    Raises UndecodableImage for truncated or corrupt data, ValueError for an argument that is not one of these.
     """
     for name, value, accepted in (("resize", resize, RESAMPLING), ("fit", fit, FIT), ("decode", decode, DECODES)):
         if value not in accepted:
@@ -45,17 +45,19 @@ def prepare_image(
     colour = _colour(background)
     image = open_image(img) if isinstance(img, bytes) else img
     with guarded():
-        fast = decode == "fast" and resize != "nearest"
-        if fast:
+        fast, drafted = decode != "exact" and resize != "nearest", None
+        if fast and decode == "fast":
             side = 2 * max(target_size)  # of the longer side: the image may have to be turned yet
-            image.draft(image.mode, (side, side))
+            drafted = image.draft(image.mode, (side, side))
         turn = UPRIGHT.get(_orientation(image))
         image = _to_rgb(image, None if background == "drop" else colour)
         if not fast and turn is not None:
             image, turn = image.transpose(turn), None  # type: ignore[arg-type]  # the enum is of ints
-        size = image.size[::-1] if turn in SIDEWAYS else image.size
+        # A fraction of a size is rounded up, so the picture ends within the last pixel.
+        size = drafted[1][2:] if drafted else image.size
+        size = size[::-1] if turn in SIDEWAYS else size
         inner = _within(size, target_size) if fit == "pad" else target_size
-        box = _middle(size, target_size, crop) if fit == "crop" else None
+        box = _middle(size, target_size, crop) if fit == "crop" else (0, 0, *size)
         image = _resize(image, inner, RESAMPLING[resize], box, turn)
         image = image if image.mode == "RGB" else image.convert("RGB")
         return _pad(image, target_size, colour) if fit == "pad" else image
@@ -125,14 +127,14 @@ def _to_8_bits(image: "Image") -> "Image":
 
 
 def _resize(
-    image: "Image", size: tuple[int, int], resample: Any, box: tuple[float, ...] | None, turn: int | None
+    image: "Image", size: tuple[int, int], resample: Any, box: tuple[float, ...], turn: int | None
 ) -> "Image":
     # ``size`` and ``box`` are of the upright image. What is decoded fast is turned last, when it is small: the
     # same picture, give or take a rounding, without a second copy of the whole.
     if turn in SIDEWAYS:
         size = size[::-1]
-        box = box and (box[1], box[0], box[3], box[2])
-    left, top, right, bottom = box or (0, 0, *image.size)
+        box = box[1], box[0], box[3], box[2]
+    left, top, right, bottom = box
     if size[0] * (bottom - top) > BETWEEN:  # Pillow resizes across, then down: not for a strip of many rows
         image = image.resize((image.width, size[1]), resample, (0, top, image.width, bottom))
         top, bottom = 0, size[1]
@@ -141,7 +143,7 @@ def _resize(
     return image if turn is None else image.transpose(turn)  # type: ignore[arg-type]  # the enum is of ints
 
 
-def _middle(size: tuple[int, int], target: tuple[int, int], share: float) -> tuple[float, float, float, float]:
+def _middle(size: tuple[float, float], target: tuple[int, int], share: float) -> tuple[float, float, float, float]:
     width, height = size
     scale = share * min(width / target[0], height / target[1])
     kept = target[0] * scale, target[1] * scale
@@ -149,7 +151,7 @@ def _middle(size: tuple[int, int], target: tuple[int, int], share: float) -> tup
     return left, top, left + kept[0], top + kept[1]
 
 
-def _within(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+def _within(size: tuple[float, float], target: tuple[int, int]) -> tuple[int, int]:
     ratio = min(target[0] / size[0], target[1] / size[1])
     return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CAFFE = (123.68, 116.779, 103.939)
 # Lowest and highest value, and what a raw pixel is lowered by.
+AS_IT_IS = bytes(range(256))
 QUANTISED = {"uint8": (0, 255, 0), "int8": (-128, 127, 128)}
 
 
@@ -95,7 +96,7 @@ def tensor_bytes(pixels: bytes, scale: "Range", tensor: Tensor) -> bytes:
     width = len(by_channel[0])
     if by_channel.count(by_channel[0]) == 3 and order == (0, 1, 2):
         if width == 1:
-            return pixels.translate(by_channel[0][0])
+            return pixels if by_channel[0][0] == AS_IT_IS else pixels.translate(by_channel[0][0])
         out = bytearray(len(pixels) * width)
         for i, table in enumerate(by_channel[0]):
             out[i::width] = pixels.translate(table)

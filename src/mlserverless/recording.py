@@ -10,18 +10,18 @@ An item is acknowledged once its outcome stands in the sink. Which problems may 
   recorded and handed back all the same: the dead-letter queue is its place.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 from mlserverless.deadline import Deadline
-from mlserverless.serving import Nothing, Redeliver, Service, Trigger, answer, new_id, problem
+from mlserverless.logs import log
+from mlserverless.overlap import each
+from mlserverless.serving import Answer, Nothing, Redeliver, Service, Trigger, answer, new_id, problem
 from mlserverless.sinks import Sink
 from mlserverless.sinks.records import key, key_of, record
 from mlserverless.sinks.unread import Unread
 from mlserverless.types import Outcome, Problem, Request
 
-log = logging.getLogger("mlserverless")
 TOLD = 10  # failures that are named in what the platform is given
 WRITE_S, WRITE_SHARE = 3.0, 0.1  # what a prediction leaves of its time for the write, at most and as a share
 
@@ -34,21 +34,23 @@ def serve(
     *,
     sink: Sink | None = None,
     resume: bool = False,
+    in_turn: bool = False,
 ) -> Any:
     """Answer every item of ``event``, record every outcome, and return the trigger's reply.
 
-    Item by item: where the process dies over one, what was answered before is recorded. ``sink`` is in the place
-    of the service's own, for one invocation. With ``resume`` what is recorded already is not predicted again.
+    Items are answered side by side, and each is recorded as soon as it is answered: where the process dies over
+    one, what was answered before is recorded. With ``in_turn`` each begins when the one before it is recorded.
+    ``sink`` is in the place of the service's own, for one invocation. With ``resume`` what is recorded already is
+    not predicted again.
     """
-    outcomes: list[Outcome] = []
-    failed: list[Outcome] = []
-    for item in trigger.split(event):
-        outcome, kept = _one(trigger, item, service, deadline, sink or _opened(service), resume)
-        if outcome is not None:
-            outcomes.append(outcome)
-            if not kept:
-                failed.append(outcome)
-    return trigger.reply(outcomes, failed)
+    items = trigger.split(event)
+    predict = service.in_batch() if len(items) > 1 and not in_turn else service.predict
+
+    def one(item: Any) -> tuple[Outcome | None, bool]:
+        return _one(trigger, item, service, predict, deadline, sink or _opened(service), resume)
+
+    ended = [(outcome, kept) for outcome, kept in each(one, items, in_turn=in_turn) if outcome is not None]
+    return trigger.reply([outcome for outcome, _ in ended], [outcome for outcome, kept in ended if not kept])
 
 
 def hand_back(outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:
@@ -68,7 +70,13 @@ def lasting(result: object) -> bool:
 
 
 def _one(
-    trigger: Trigger, item: Any, service: Service, deadline: Deadline, place: Sink, resume: bool
+    trigger: Trigger,
+    item: Any,
+    service: Service,
+    predict: Answer,
+    deadline: Deadline,
+    place: Sink,
+    resume: bool,
 ) -> tuple[Outcome | None, bool]:
     """Return the item's outcome and whether it may be acknowledged; no outcome where it asks for nothing."""
 
@@ -83,7 +91,7 @@ def _one(
 
     share = min(WRITE_S, WRITE_SHARE * deadline.remaining()) if place.keeps else 0.0
     try:
-        outcome = answer(new_id(), item, decode, service.predict, deadline.less(share) if share else deadline)
+        outcome = answer(new_id(), item, decode, predict, deadline.less(share) if share else deadline)
     except Nothing:
         return None, True
     ends = not isinstance(outcome.result, Problem) or (place.keeps and lasting(outcome.result))
@@ -117,6 +125,6 @@ def _record(outcome: Outcome, service: Service, sink: Sink, deadline: Deadline) 
         sink.put(name, record(outcome, model, name), deadline)
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was recorded, and the neighbours go on
         told = problem(error, outcome.request_id, outcome.request.url or "")
-        log.error("request %s was not recorded: %s", outcome.request_id, told.detail)
+        log().error("request %s was not recorded: %s", outcome.request_id, told.detail)
         return told
     return None

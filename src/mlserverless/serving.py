@@ -5,23 +5,25 @@ and HTTP through :mod:`mlserverless.web`. An adapter decodes and replies; which 
 here.
 """
 
-import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from mlserverless import logs
 from mlserverless.deadline import Deadline
 from mlserverless.errors import InternalError, InvalidRequest, MethodNotAllowed, MlserverlessError, Overloaded
+from mlserverless.logs import log
 from mlserverless.net.url import redact
+from mlserverless.overlap import Aside, Turns, each
 from mlserverless.predictor import Predictor
 from mlserverless.sinks import Sink, open_sink
 from mlserverless.sinks.log import LogSink, print_line, trace
 from mlserverless.sinks.records import ModelId
 from mlserverless.types import Outcome, Prediction, Problem, Request
 
-log = logging.getLogger("mlserverless")
+STORES = ("s3://", "gs://", "az://")
 Answer = Callable[[Request, Deadline], Prediction]
 
 
@@ -71,7 +73,7 @@ class Service:
         with self._making:
             if self._predictor is None:
                 self._predictor = self._make()
-                log.setLevel(self._predictor.settings.log_level.upper())
+                logs.set_level(self._predictor.settings.log_level)
             return self._predictor
 
     @property
@@ -89,10 +91,19 @@ class Service:
         """The function's log, for what no other sink is to keep."""
         return LogSink(self._write)
 
-    def predict(self, request: Request, deadline: Deadline) -> Prediction:
+    def predict(self, request: Request, deadline: Deadline, turns: Turns | None = None) -> Prediction:
         """Answer ``request`` within the settings' time; raise a MlserverlessError."""
-        predictor, settings = self.predictor, self.predictor.settings
-        return predictor.answer(request, deadline.within(settings.timeout), queue=settings.queue)
+        predictor = self.predictor
+        settings = predictor.settings
+        return predictor.answer(request, deadline.within(settings.timeout), queue=settings.queue, turns=turns)
+
+    def in_batch(self) -> Answer:
+        """Return what answers each request of one batch, which come from several threads."""
+        try:
+            turns = Turns(self.predictor.concurrency)
+        except MlserverlessError:  # each of them is told why
+            return self.predict
+        return lambda request, deadline: self.predict(request, deadline, turns)
 
     def model(self) -> ModelId:
         """Return which model answers; an empty one until it is loaded."""
@@ -103,11 +114,11 @@ class Service:
         return ModelId(loaded.model.name, loaded.model.sha256) if loaded else ModelId()
 
     def warm_up(self) -> None:
-        """Load and run the model before the first request. A failure is logged; requests will tell it, too."""
+        """Do before the first request what it would find undone. A failure is logged; requests tell it, too."""
         try:
-            self.predictor.warm_up()
+            self._prepare()
         except MlserverlessError as error:
-            log.error("warm-up failed: %s", error)
+            log().error("warm-up failed: %s", error)
 
     def suspend(self) -> None:
         """Get ready for a snapshot of this process, of which any number of copies go on with :meth:`resume`.
@@ -116,13 +127,9 @@ class Service:
         clients of stores and of the sink. Raises a MlserverlessError where the model or a setting cannot be used:
         each copy would fail alike, so that no snapshot is worth taking. No request may be under way.
         """
-        from mlserverless import formats, stores
-        from mlserverless.net import client, connection  # noqa: F401 - a URL's image needs the client
+        from mlserverless import stores
 
-        self.predictor.warm_up()
-        for example in formats.prepare(self.predictor.settings.formats):
-            self.predict(Request(image=example), Deadline())
-        connection.trust()
+        self._prepare()
         stores.prepare()
         _ = self.sink
         self._let_go()
@@ -135,6 +142,14 @@ class Service:
         if ssl := sys.modules.get("ssl"):
             ssl.RAND_add(os.urandom(48), 48.0)
 
+    def _prepare(self) -> None:
+        predictor = self.predictor
+        settings = predictor.settings
+        named = any(url.startswith(STORES) for url in (settings.sink, settings.schedule_source))
+        places = Aside(lambda: _reach(stores=named))  # reads the certificates while the model is read
+        predictor.warm_up()
+        places.result(Deadline(), "certificates and stores were ready")
+
     def _let_go(self) -> None:
         with self._making:
             self._sink = self._given
@@ -145,14 +160,25 @@ class Service:
             stores.forget()
 
 
+def _reach(*, stores: bool) -> None:
+    from mlserverless.net import connection
+
+    connection.trust()
+    if stores:
+        from mlserverless.stores import prepare
+
+        prepare()
+
+
 def answer_each(
     items: Iterable[tuple[str, Any]], decode: Callable[[Any], Request], predict: Answer, deadline: Deadline
 ) -> list[Outcome]:
     """Return one outcome for each ``(id, item)``, in order: one that fails does not take the others with it.
 
-    The id is the request's where ``decode`` finds none in the item, or fails.
+    They are answered side by side, by ``predict`` from several threads: see :meth:`Service.in_batch`. The id is
+    the request's where ``decode`` finds none in the item, or fails.
     """
-    return [answer(name, item, decode, predict, deadline) for name, item in items]
+    return each(lambda named: answer(*named, decode, predict, deadline), list(items))
 
 
 def answer(name: str, item: Any, decode: Callable[[Any], Request], predict: Answer, deadline: Deadline) -> Outcome:
@@ -177,7 +203,7 @@ def problem(error: Exception, request_id: str, url: str = "") -> Problem:
     What ``url`` hides is not logged with it.
     """
     if not isinstance(error, MlserverlessError):
-        log.error("request %s failed\n%s", request_id, trace(error, url))
+        log().error("request %s failed\n%s", request_id, trace(error, url))
         error = InternalError("Something failed inside the function; its log has more under this request's id.")
     headers: tuple[tuple[str, str], ...] = ()
     if isinstance(error, Overloaded):

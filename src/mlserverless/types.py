@@ -4,7 +4,12 @@ They are named tuples, not dataclasses: just as frozen, and importing ``dataclas
 that ``typing`` (which Pillow imports anyway) does not.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from mmap import mmap
+
+    Contents = bytes | mmap  # of a model's file, read or mapped
 
 
 class Options(NamedTuple):

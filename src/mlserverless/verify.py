@@ -8,9 +8,13 @@ good one.
 """
 
 import struct
+from typing import TYPE_CHECKING
 
 from mlserverless.errors import ModelUnavailable
 from mlserverless.metadata import Table
+
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
 
 OPCODES, SUBGRAPHS, BUFFERS = 1, 2, 4
 TENSORS, INPUTS, OUTPUTS, OPERATORS = (
@@ -29,7 +33,7 @@ LEFT_OUT = -1
 MOST = 200_000  # tensors and operators that are looked at; a few hundred is usual
 
 
-def check(model: bytes) -> None:
+def check(model: "Contents") -> None:
     """Raise ModelUnavailable where an operator of ``model`` reads or writes a tensor that it may not."""
     try:
         root = Table.root(model)

@@ -8,6 +8,11 @@ import pytest
 from helpers import origin
 
 
+@pytest.fixture(autouse=True)
+def _in_order(in_order: None) -> None:
+    """Which member of a batch comes first is not the question here."""
+
+
 @pytest.fixture(scope="session")
 def photo(photos: Path) -> Iterator[str]:
     """The URL of a photo of a daisy."""

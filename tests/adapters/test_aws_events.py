@@ -1,6 +1,7 @@
 """S3's notifications and direct invokes, through the handler."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from helpers.harness.aws import Context
 from helpers.services import PREDICTION, WIRE, FakeService
-from mlserverless import stores
+from mlserverless import overlap, stores
 from mlserverless.adapters.aws import make_handler
 from mlserverless.errors import ConfigError, InvalidRequest, ModelUnavailable, SourceNotFound
 from mlserverless.predictor import Predictor
@@ -135,6 +136,19 @@ def test_a_direct_invoke_of_a_list_has_a_result_for_each() -> None:
     assert (third["code"], third["instance"]) == ("invalid-request", f"{Context.aws_request_id}/2")
 
 
+def test_a_direct_invoke_of_a_list_is_answered_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlap, "MOST", 16)
+    pairs = threading.Barrier(2)
+
+    def answer(_: Request) -> Any:
+        pairs.wait(10)
+        return PREDICTION
+
+    asked = {"urls": ["https://x.example/1", "https://x.example/2"]}
+    found = make_handler(FakeService(answer, concurrency=2))(asked, Context())
+    assert found == {"results": [WIRE, WIRE]}
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
@@ -236,6 +250,19 @@ def test_each_delivery_of_a_batch_begins_one_message_further_on(count: str, orde
     service = FakeService()
     assert make_handler(service)({"Records": records}, Context()) == {"batchItemFailures": []}
     assert "".join(request.id for request in service.requests) == order
+
+
+@pytest.mark.parametrize("count", ["1", "2", "x"])
+def test_a_batch_that_comes_again_is_answered_in_turn(monkeypatch: pytest.MonkeyPatch, count: str) -> None:
+    """Side by side, whoever ends the process would be among those under way, whatever their order."""
+    monkeypatch.setattr(overlap, "MOST", 16)
+    (record,) = event("sqs")["Records"]
+    records = [{**record, "messageId": str(at), "body": f"s3://b/{at}"} for at in range(10)]
+    records[4]["attributes"] = {"ApproximateReceiveCount": count}
+    threads: set[int] = set()
+    service = FakeService(lambda _: threads.add(threading.get_ident()) or PREDICTION)  # type: ignore[func-returns-value]
+    assert make_handler(service)({"Records": records}, Context()) == {"batchItemFailures": []}
+    assert (threads == {threading.get_ident()}) is (count == "2")
 
 
 def test_a_batch_that_is_killed_again_and_again_is_answered_but_for_the_one_to_blame() -> None:

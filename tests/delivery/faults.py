@@ -12,6 +12,7 @@ from helpers.services import PREDICTION
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceTimeout, UndecodableImage
+from mlserverless.overlap import Turns
 from mlserverless.types import Prediction, Request
 
 
@@ -52,7 +53,13 @@ class Predictor:
     def loaded(self) -> Any:
         return SimpleNamespace(model=SimpleNamespace(name=PREDICTION.model, sha256=PREDICTION.sha256))
 
-    def answer(self, request: Request, deadline: Deadline, *, queue: float) -> Prediction:
+    @property
+    def concurrency(self) -> int:
+        return 1
+
+    def answer(
+        self, request: Request, deadline: Deadline, *, queue: float, turns: Turns | None = None
+    ) -> Prediction:
         name = (request.url or "").rpartition("/")[2]
         if name.startswith("killer"):
             raise Crash

@@ -1,11 +1,13 @@
 """Services around predictors that answer what a test says, without a model."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
+from mlserverless.overlap import Turns
 from mlserverless.serving import Service
 from mlserverless.sinks import LogSink, Sink
 from mlserverless.types import Prediction, Request, Score
@@ -23,7 +25,7 @@ WIRE = {
 class FakePredictor:
     """Keeps the requests it is asked, and what was left of each one's deadline.
 
-    ``answer`` is what it answers, raises, or calls with the request.
+    ``answer`` is what it answers, raises, or calls with the request. The members of a batch come in any order.
     """
 
     def __init__(self, answer: Any = PREDICTION, **settings: Any) -> None:
@@ -42,11 +44,18 @@ class FakePredictor:
     def warm_up(self) -> None:
         self.warmed += 1
 
-    def answer(self, request: Request, deadline: Deadline, *, queue: float) -> Prediction:
+    @property
+    def concurrency(self) -> int:
+        return self.settings.concurrency or 2
+
+    def answer(
+        self, request: Request, deadline: Deadline, *, queue: float, turns: Turns | None = None
+    ) -> Prediction:
         self.queue = queue
         self.requests.append(request)
         self.left.append(deadline.remaining())
-        found = self._answer(request) if callable(self._answer) else self._answer
+        with turns.one(deadline) if turns else nullcontext():
+            found = self._answer(request) if callable(self._answer) else self._answer
         if isinstance(found, Exception):
             raise found
         return found

@@ -161,9 +161,10 @@ def nothing_leaves() -> Iterator[list[tuple[str, int]]]:
         tried.append(tuple(address[:2]))
         raise ConnectionRefusedError(111, "Connection refused")
 
-    def getaddrinfo(host: str, port: int, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
+    def getaddrinfo(host: bytes, port: int, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
         # Without AI_NUMERICHOST the C library would ask a name server for what it cannot read as a number.
-        answers = names.get(host, [host])
+        name = host.decode()
+        answers = names.get(name, [name])
         return [
             entry
             for text in answers

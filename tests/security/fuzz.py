@@ -27,7 +27,10 @@ class Parser(NamedTuple):
     rss_mb: int = 1024
 
 
-PARSERS = (Parser("url", 512), Parser("metadata", 4096), Parser("event", 4096), Parser("decode", 8192, 2048))
+PARSERS = (
+    *(Parser("url", 512), Parser("response", 2048), Parser("metadata", 4096), Parser("event", 4096)),
+    Parser("decode", 8192, 2048),
+)
 
 
 def measure(scale: Scale) -> list[Figure]:

@@ -69,9 +69,10 @@ class Network:
         self._plan = threading.local()
         self._connect, self._getpeername = socket.socket.connect, socket.socket.getpeername
 
-    def getaddrinfo(self, host: str, port: int, *_: Any, **__: Any) -> list[Any]:
-        plan, asked = self.plans[host], self.asked[host]
-        self.asked[host] = asked + 1  # one trial asks for one name, and one thing at a time
+    def getaddrinfo(self, host: bytes, port: int, *_: Any, **__: Any) -> list[Any]:
+        name = host.decode()
+        plan, asked = self.plans[name], self.asked[name]
+        self.asked[name] = asked + 1  # one trial asks for one name, and one thing at a time
         return [_entry(text, port) for text in plan.answers[min(asked, len(plan.answers) - 1)]]
 
     def connect(self, sock: socket.socket, address: Any) -> None:

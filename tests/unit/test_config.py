@@ -1,5 +1,6 @@
 """Settings: where they come from, which wins, and what a wrong one says."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -180,12 +181,60 @@ def test_vcpus_follow_lambdas_memory_and_the_cores(
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(config, "_quota", lambda: math.inf)
     assert vcpus() == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("quota", "share"), [(0.5, 0.5), (1.5, 1.5), (8.0, 3.0), (math.inf, 3.0)])
+def test_vcpus_follow_the_containers_quota(monkeypatch: pytest.MonkeyPatch, quota: float, share: float) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(3)), raising=False)
+    monkeypatch.setattr(config, "_quota", lambda: quota)
+    assert vcpus() == share
+
+
+def test_lambdas_memory_comes_before_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the function's own share is not to be seen in any control group."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "3538")
+    monkeypatch.setattr(config, "_quota", lambda: pytest.fail("was read"))
+    assert vcpus() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("files", "share"),
+    [
+        ({"cpu.max": "50000 100000\n"}, 0.5),
+        ({"cpu.max": "200000 100000\n"}, 2.0),
+        ({"cpu.max": "max 100000\n"}, math.inf),
+        ({"cpu/cpu.cfs_quota_us": "150000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1.5),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+        ({"cpu.max": "50000 100000\n", "cpu/cpu.cfs_quota_us": "1\n", "cpu/cpu.cfs_period_us": "1\n"}, 0.5),
+        ({}, math.inf),
+        ({"cpu/cpu.cfs_quota_us": "150000\n"}, math.inf),
+        ({"cpu.max": ""}, math.inf),
+        ({"cpu.max": "50000\n"}, math.inf),
+        ({"cpu.max": "50000 0\n"}, math.inf),
+        ({"cpu.max": "many more\n"}, math.inf),
+        ({"cpu.max": "\xff"}, math.inf),
+        ({"cpu.max": "0 100000"}, math.inf),
+    ],
+    ids=repr,
+)
+def test_quota_is_what_the_control_group_says(tmp_path: Path, files: dict[str, str], share: float) -> None:
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="latin-1")
+    assert config._quota(str(tmp_path)) == share
+
+
+def test_quota_of_this_machine_is_none_or_a_number_of_cores() -> None:
+    assert config._quota() > 0
 
 
 def test_vcpus_where_no_affinity_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.sched_getaffinity", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: None)
+    monkeypatch.setattr(config, "_quota", lambda: math.inf)
     assert vcpus() == 1.0
 
 

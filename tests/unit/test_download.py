@@ -66,7 +66,31 @@ def test_every_limit_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(client, "get", get)
     settings = Settings(max_bytes=7, max_redirects=2, allowed_hosts=("h",), allow_private_addresses=True)
     download("http://h/", settings, Deadline())
-    assert given == {"max_bytes": 7, "max_redirects": 2, "allowed_hosts": ("h",), "allow_private": True}
+    limits = {"max_bytes": 7, "max_redirects": 2, "allowed_hosts": ("h",), "allow_private": True}
+    assert given == {**limits, "meanwhile": None}
+
+
+def test_meanwhile_is_called_when_the_web_is_waited_for() -> None:
+    calls: list[str] = []
+    with serving({"/a.png": response(PNG)}) as origin:
+        found = download(origin.url("/a.png"), HERE, Deadline(5), meanwhile=lambda: calls.append("waiting"))
+    assert found == PNG
+    assert calls == ["waiting"]
+
+
+def test_meanwhile_is_called_before_a_store_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(stores, "read", lambda *_, **__: order.append("read") or b"object")
+    assert download("s3://b/k", Settings(), Deadline(5), meanwhile=lambda: order.append("meanwhile")) == b"object"
+    assert order == ["meanwhile", "read"]
+
+
+@pytest.mark.parametrize("url", ["no url", "ftp://h.example/", "http://h.example/", 5])
+def test_meanwhile_is_not_called_where_nothing_is_waited_for(url: Any) -> None:
+    with pytest.raises((InvalidRequest, SourceBlocked)):
+        download(
+            url, HERE._replace(allowed_hosts=("other",)), Deadline(5), meanwhile=lambda: pytest.fail("called")
+        )
 
 
 @pytest.mark.parametrize(("timeout", "granted"), [(0.4, 60), (60, 0.4), (0.4, None)])

@@ -5,7 +5,6 @@ has thought about it.
 """
 
 import builtins
-import http.client
 import importlib
 import inspect
 import logging
@@ -16,12 +15,14 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import PIL
 import pytest
 
+from helpers import child
 from helpers.hostile import IMAGE, lengths
 from helpers.origin import Origin, ended, serving
 from helpers.origin import each as one_by_one
@@ -38,14 +39,6 @@ from mlserverless.serving import problem
 LATER, NEVER = ("source-error", True), ("source-error", False)
 LATE, MISSING = ("source-timeout", True), ("source-not-found", False)
 # What each is told as, and whether it may pass.
-HTTP = dict.fromkeys(
-    (
-        *("HTTPException", "NotConnected", "InvalidURL", "UnknownProtocol", "UnknownTransferEncoding"),
-        *("UnimplementedFileMode", "IncompleteRead", "ImproperConnectionState", "CannotSendRequest"),
-        *("CannotSendHeader", "ResponseNotReady", "BadStatusLine", "LineTooLong", "RemoteDisconnected"),
-    ),
-    LATER,
-)
 OS = {
     **dict.fromkeys(
         (
@@ -110,7 +103,6 @@ ARGUMENTS: dict[type[BaseException], tuple[Any, ...]] = {
     UnicodeDecodeError: ("utf-8", b"secret", 0, 1, "secret"),
     UnicodeEncodeError: ("utf-8", "secret", 0, 1, "secret"),
     UnicodeTranslateError: ("secret", 0, 1, "secret"),
-    http.client.IncompleteRead: (b"secret",),
     ExceptionGroup: ("secret", [ValueError("secret")]),
 }
 Boundary = Callable[[pytest.MonkeyPatch, Exception], None]
@@ -141,7 +133,6 @@ def pillow() -> dict[str, type[Exception]]:
 
 
 def test_every_exception_is_in_the_tables() -> None:
-    assert set(defined(http.client)) == set(HTTP)
     assert set(defined(builtins, OSError)) == set(OS)
     assert set(defined(ssl)) == set(TLS)
     assert set(codes()) <= set(RESOLVER)  # not every platform has all
@@ -221,7 +212,6 @@ KINDS = {
     kind: (*expected, boundaries)
     for module, table, boundaries in (
         (builtins, SOCKETS, (connecting, sending, beginning, continuing, wrapping, shaking)),
-        (http.client, HTTP, (sending, beginning, continuing)),
         (ssl, TLS, (wrapping, shaking, sending, beginning, continuing)),
     )
     for name, expected in table.items()
@@ -267,6 +257,24 @@ def check(url: str, code: str, retryable: bool) -> None:
     with pytest.raises(SourceError) as caught:
         get(url, Deadline(5), max_bytes=2000, allow_private=True)
     assert (caught.value.code, caught.value.retryable) == (code, retryable)
+
+
+def test_client_imports_no_other_client() -> None:
+    """Whose exceptions would have to be in the tables, too; and each costs a cold start milliseconds."""
+    costly = ("http", "email", "ssl", "urllib", "ipaddress", "encodings.idna", "string")
+    code = f"""
+import json, sys, threading
+before = set(sys.modules)  # a measured run has imported more
+from mlserverless.deadline import Deadline
+from mlserverless.errors import SourceError
+from mlserverless.net.client import get
+try:
+    get("http://127.0.0.1:1/", Deadline(5), max_bytes=10, allow_private=True)
+except SourceError as error:
+    assert "Connection refused" in str(error), error
+print(json.dumps([name for name in {costly!r} if name in set(sys.modules) - before]))
+"""
+    assert child.run(code, Path(__file__).parent) == []
 
 
 # --- the stores ---

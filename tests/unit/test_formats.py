@@ -12,7 +12,7 @@ from PIL import Image
 
 from helpers.images import encode, gradient, pixels, png_header, rows
 from mlserverless.errors import ImageTooLarge, InvalidRequest, UndecodableImage, UnsupportedMediaType
-from mlserverless.formats import EXAMPLES, PLUGINS, guarded, open_image, prepare, sniff
+from mlserverless.formats import EXAMPLES, PLUGINS, grey, guarded, open_image, prepare, sniff
 from mlserverless.prepare import prepare_image
 
 EVERY = tuple(PLUGINS)
@@ -350,7 +350,7 @@ def test_bit_flips_end_in_an_image_or_in_our_errors() -> None:
     [
         ({"resize": "cubic"}, "resize is 'cubic'; accepted are nearest, lanczos, bilinear, bicubic, box"),
         ({"fit": "cover"}, "fit is 'cover'; accepted are stretch, crop, pad"),
-        ({"decode": "slow"}, "decode is 'slow'; accepted are fast, exact"),
+        ({"decode": "slow"}, "decode is 'slow'; accepted are fast, whole, exact"),
         ({"background": "red"}, "background is 'red'; accepted are white, black, drop and #rrggbb"),
     ],
 )
@@ -376,3 +376,8 @@ def test_each_format_is_made_ready_and_those_accepted_by_default_have_an_example
 def test_a_format_that_pillow_lacks_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PLUGINS, "webp", ("NoSuchPlugin", "WEBP"))
     assert [sniff(example) for example in prepare(("webp", "png"))] == ["png"]
+
+
+def test_grey_is_what_a_model_can_be_run_on_where_no_format_has_an_example() -> None:
+    assert prepare(("gif", "bmp")) == []
+    assert set(prepare_image(grey(), (4, 4)).tobytes()) == {127}

@@ -6,9 +6,10 @@ import zlib
 import pytest
 from PIL import Image
 
-from helpers.images import encode, gradient
+from helpers.images import encode, gradient, pixels
 from mlserverless import headers
 from mlserverless.errors import ImageTooLarge, UndecodableImage
+from mlserverless.prepare import prepare_image
 
 PICTURE = gradient(37, 21)
 
@@ -36,6 +37,49 @@ def test_png_keeps_what_makes_the_picture_only() -> None:
     assert headers.png(with_chunks(plain, exif, exif)).count(b"eXIf") == 1
 
 
+@pytest.mark.parametrize("kind", [b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB"])
+def test_png_of_which_nothing_needs_to_be_left_out_is_not_copied(kind: bytes) -> None:
+    """A copy of a large one would take longer than the chunk is worth."""
+    lengths = {b"pHYs": 9, b"tIME": 7, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}
+    plain = encode(PICTURE)
+    given = with_chunks(plain, chunk(kind, bytes(lengths[kind])))
+    assert headers.png(plain) is plain
+    assert headers.png(given) is given
+    assert pixels(prepare_image(given, PICTURE.size)) == pixels(PICTURE)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        chunk(b"gAMA", b"ab"),
+        chunk(b"pHYs"),
+        chunk(b"sRGB"),
+        chunk(b"cHRM", b"a"),
+        chunk(b"pHYs", bytes(9))[:-4] + b"bad!",
+        chunk(b"pHYs", bytes(65)),
+        chunk(b"tIME", bytes(1_000_000)),
+    ],
+    ids=lambda data: str(data[4:12]),
+)
+def test_png_with_a_broken_harmless_chunk_is_still_read(broken: bytes) -> None:
+    given = with_chunks(encode(PICTURE), broken)
+    assert pixels(prepare_image(given, PICTURE.size)) == pixels(PICTURE)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"tEXt", b"acTL", b"xxXx", b"eXIf"])
+def test_png_of_which_something_is_left_out_is_another(kind: bytes) -> None:
+    given = with_chunks(encode(PICTURE), chunk(kind, b"ab"))
+    assert headers.png(given) != given or kind == b"eXIf"
+    assert isinstance(headers.png(given), bytes)
+
+
+@pytest.mark.parametrize("kind", [b"PLTE", b"tRNS"])
+def test_png_keeps_no_table_that_comes_after_the_pixels(kind: bytes) -> None:
+    plain = encode(PICTURE)
+    end = plain.rindex(b"IEND") - 4
+    assert headers.png(plain[:end] + chunk(kind, bytes(6)) + plain[end:]) == plain
+
+
 def test_png_of_too_many_chunks_is_too_large() -> None:
     many = [chunk(b"tEXt", b"a\0b")] * headers.MAX_PARTS
     with pytest.raises(ImageTooLarge, match=r"^The image has more than 20,000 chunks\.$"):
@@ -59,6 +103,23 @@ def test_jpeg_keeps_its_tables_and_first_exif_block(options: dict[str, bool], sc
     assert found == scans
     assert kept.startswith(b"\xff\xd8\xff\xe0")
     assert plain.endswith(kept[-100:])
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 95}, {"optimize": True}])
+def test_jpeg_of_which_nothing_is_left_out_is_not_copied(options: dict[str, bool]) -> None:
+    plain = encode(PICTURE, "JPEG", **options)
+    kept, block, _ = headers.jpeg(plain)
+    assert kept is plain
+    assert block == b""
+
+
+@pytest.mark.parametrize("more", [b"\xff\xfe\x00\x04hi", b"\xff\xed\x00\x02", b"\xff", b"\0\0"])
+def test_jpeg_of_which_something_is_left_out_is_the_rest(more: bytes) -> None:
+    """Between two segments: a comment, a profile, a fill byte, junk."""
+    plain = encode(PICTURE, "JPEG")
+    kept, _, scans = headers.jpeg(plain[:20] + more + plain[20:])
+    assert (kept, scans) == (plain, 1)
+    assert isinstance(kept, bytes)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xd8\xff", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xe0\x00\x01"])

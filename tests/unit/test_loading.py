@@ -1,5 +1,6 @@
 """Loading: once, whoever asks first; everything that is wrong with a model is told with its name."""
 
+import math
 import threading
 import time
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from helpers.fakes import IMAGE, SCORES, fake_engine, folder
 from helpers.images import encode, rows
-from mlserverless import model
+from mlserverless import config, loading, model
+from mlserverless.config import Settings
+from mlserverless.deadline import Deadline
 from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable
 from mlserverless.predictor import Predictor
@@ -37,7 +40,7 @@ def test_many_threads_load_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return read(path, pinned)
 
     monkeypatch.setattr(model, "_read", slowly)
-    ready = Predictor(mine, concurrency=2)
+    ready = Predictor(mine, concurrency=2, threads=1)
 
     def work() -> None:
         start.wait(10)
@@ -82,8 +85,60 @@ def test_pool_size_follows_the_setting_then_the_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, int], size: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(config, "_quota", lambda: math.inf)
     fake_engine(monkeypatch)
     assert Predictor(folder(tmp_path / "mine"), **settings).load().pool.size == size
+
+
+@pytest.mark.parametrize(
+    ("settings", "alone", "several"),
+    [
+        ({}, 4, 1),
+        ({"concurrency": 2}, 4, 2),
+        ({"concurrency": 8}, 4, 1),
+        ({"threads": 3}, 3, 3),
+        ({"threads": 3, "concurrency": 2}, 3, 3),
+    ],
+)
+def test_who_is_alone_gets_the_whole_share_and_several_share_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, int], alone: int, several: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(config, "_quota", lambda: math.inf)
+    engine = fake_engine(monkeypatch)
+    pool = Predictor(folder(tmp_path / "mine"), **settings).load().pool
+    with pool.borrow(Deadline(0)), pool.borrow(Deadline(0)):
+        assert engine.threads == [alone, several]
+
+
+@pytest.mark.parametrize("spare", [False, True])
+def test_first_interpreter_is_run_once_where_there_is_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spare: bool
+) -> None:
+    engine = fake_engine(monkeypatch, inputs=(IMAGE._replace(shape=(1, 5, 4, 3)),))
+    loading.load(Settings(model=str(folder(tmp_path / "mine"))), spare=lambda: spare)
+    assert engine.made[0].given == ([bytes(5 * 4 * 3)] if spare else [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "settings", "said"),
+    [
+        ({"inputs": (IMAGE._replace(dtype="float16"),)}, {}, "The model's input is float16"),
+        ({"inputs": (IMAGE._replace(dtype="int32"),)}, {}, "The model's input is int32"),
+        ({"inputs": (IMAGE, IMAGE)}, {}, "mine has 2 inputs"),
+        ({"outputs": (SCORES._replace(dtype="int32"),)}, {}, "The model's output is int32"),
+        ({"outputs": (SCORES._replace(shape=(1, 2)),)}, {}, "mine has 3 labels"),
+        ({}, {"labels_deny": ("cow",)}, "The settings name the label 'cow'"),
+    ],
+)
+def test_first_interpreter_of_what_cannot_be_served_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], settings: dict[str, Any], said: str
+) -> None:
+    """LiteRT takes bytes of the input's length only, and there are none of a dtype that is not known."""
+    engine = fake_engine(monkeypatch, **wrong)
+    with pytest.raises(ModelUnavailable, match=said):
+        loading.load(Settings(model=str(folder(tmp_path / "mine")), **settings), spare=lambda: True)
+    assert engine.made[0].given == []
 
 
 def test_engine_setting_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,6 +244,7 @@ def test_folder_says_how_the_image_is_prepared(tmp_path: Path, monkeypatch: pyte
     engine = fake_engine(monkeypatch)
     toml = '[input]\nresize = "nearest"\nfit = "pad"\nrange = "raw"\n[output]\nactivation = "softmax"'
     ready = Predictor(folder(tmp_path / "mine", toml), background="#0a0b0c")
+    ready.load()
     answer = ready.predict(encode(rows([(1, 2, 3)], [(4, 5, 6)])))
     assert engine.made[0].given == [bytes([1, 2, 3, 10, 11, 12, 4, 5, 6, 10, 11, 12])]
     assert sum(score.score for score in answer.predictions) == pytest.approx(1)

@@ -1,6 +1,7 @@
 """Model folders: what each key does, which source wins, and what a wrong one says."""
 
 from hashlib import sha256
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from helpers import modelfile
 from helpers.modelfolder import DATA, fails, folder
 from mlserverless import model, model_toml
 from mlserverless.errors import ModelUnavailable
-from mlserverless.model import load, locate
+from mlserverless.model import load, locate, trust
 
 DIGEST = sha256(DATA).hexdigest()
 
@@ -187,3 +188,77 @@ def test_engine_that_crashes_on_corrupt_files_needs_a_pin(tmp_path: Path, engine
     assert (
         f"model.tflite has {DIGEST}: if that is right, pin it in model.toml or MLSERVERLESS_MODEL_SHA256." in said
     )
+
+
+@pytest.fixture
+def unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no file be written to; root may write to every one."""
+    monkeypatch.setattr("os.access", lambda *_: False)
+
+
+def test_file_that_may_be_written_is_read(tmp_path: Path) -> None:
+    """Who writes over one that is mapped ends the process."""
+    found = load(folder(tmp_path / "a"))
+    assert type(found.data) is bytes
+    Path(found.path).write_bytes(b"something else")
+    assert found.data == DATA
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_file_that_cannot_be_written_is_mapped_and_is_the_same(tmp_path: Path) -> None:
+    found = load(folder(tmp_path / "a", f'sha256 = "{DIGEST}"\nlabels = "labels.txt"'))
+    assert isinstance(found.data, mmap)
+    assert bytes(found.data) == DATA
+    assert found._replace(data=b"") == model.load(folder(tmp_path / "a"))._replace(
+        data=b"", labels=("cat", "dog"), pinned=True
+    )
+
+
+@pytest.mark.usefixtures("unwritable")
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "is not a TFLite model: it lacks the identifier TFL3"),
+        (b"TFL3", "is not a TFLite model: it lacks the identifier TFL3"),
+        (b"\x10\0\0\0TFL2" + bytes(64), "is not a TFLite model: it lacks the identifier TFL3"),
+    ],
+)
+def test_mapped_file_that_is_no_model(tmp_path: Path, data: bytes, said: str) -> None:
+    assert said in fails(folder(tmp_path / "a", data=data))
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_mapped_file_has_the_pin_or_is_refused(tmp_path: Path) -> None:
+    assert f"has the sha256 {DIGEST}, but model.toml pins" in fails(
+        folder(tmp_path / "a", f'sha256 = "{"0" * 64}"')
+    )
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_metadata_is_read_of_a_mapped_file(tmp_path: Path) -> None:
+    data = modelfile.model(
+        modelfile.metadata((127.5,), (127.5,), labels="names.txt"), {"names.txt": b"ant\nbee\n"}
+    )
+    mapped = load(folder(tmp_path / "a", data=data))
+    assert isinstance(mapped.data, mmap)
+    assert (mapped.labels, mapped.range) == (("ant", "bee"), ((127.5,), (127.5,)))
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_missing_file_is_named_where_nothing_can_be_written(tmp_path: Path) -> None:
+    where = Path(folder(tmp_path / "a"))
+    (where / "model.tflite").unlink()
+    assert "model.tflite cannot be read: No such file" in fails(str(where))
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_mapped_file_is_verified(models: Path) -> None:
+    """As one without a pin is."""
+    file = models / "dogs-vs-cats" / "model.tflite"
+    mapped = load(str(file))
+    assert (isinstance(mapped.data, mmap), mapped.pinned) == (True, False)
+    trust("litert", mapped)
+    broken = mmap(-1, 64)
+    broken[:] = b"\x10\0\0\0TFL3" + b"\xff" * 56
+    with pytest.raises(ModelUnavailable):
+        trust("litert", mapped._replace(data=broken))

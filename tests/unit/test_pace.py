@@ -10,7 +10,7 @@ from mlserverless.pace import PIXELS, Pace
 def test_nothing_is_known_at_first() -> None:
     pace = Pace()
     assert pace.needed(50_000_000, Deadline(10)) == 0
-    pace.check(50_000_000, Deadline(10))
+    assert pace.check(50_000_000, Deadline(10)) == 0
     with pytest.raises(DeadlineExceeded, match="over before the model ran"):
         pace.check(1, Deadline(0))
 
@@ -41,7 +41,7 @@ def test_too_little_time_is_told() -> None:
     pace.learn(PIXELS, prepare=1.0, run=1.0)
     now = [0.0]
     deadline = Deadline(5, clock=lambda: now[0])
-    pace.check(PIXELS, deadline)
+    assert pace.check(PIXELS, deadline) == pytest.approx(2.0)
     now[0] = 3.5
     with pytest.raises(DeadlineExceeded) as caught:
         pace.check(PIXELS, deadline)
@@ -53,5 +53,5 @@ def test_too_little_time_is_told() -> None:
 def test_one_slow_request_does_not_refuse_all_others() -> None:
     pace = Pace()
     pace.learn(PIXELS, prepare=0.0, run=1000.0)
-    pace.check(PIXELS, Deadline(5))
+    assert pace.check(PIXELS, Deadline(5)) == pytest.approx(2.5)
     assert pace.needed(PIXELS, Deadline(5)) == pytest.approx(2.5)

@@ -8,7 +8,7 @@ import pytest
 
 from mlserverless.engines import Tensor
 from mlserverless.errors import InvalidRequest, ModelUnavailable
-from mlserverless.postprocess import Choice, best, choose, scores
+from mlserverless.postprocess import Choice, _table, best, choose, nearly_equal, scores
 from mlserverless.types import Options, Score
 
 LABELS = ("cat", "dog", "owl")
@@ -71,6 +71,42 @@ def test_infinities_never_become_json_that_no_client_reads(values: tuple[float, 
 def test_other_dtypes_are_refused(dtype: str) -> None:
     with pytest.raises(ModelUnavailable, match=f"output is {dtype}; read are float32, uint8 and int8"):
         scores(b"", tensor(dtype), "none")
+
+
+@pytest.mark.parametrize(
+    ("values", "near"),
+    [
+        ([0.5, 0.46, 0.04], True),
+        ([0.04, 0.46, 0.5], True),
+        ([0.5, 0.44, 0.06], False),
+        ([0.5, 0.5, 0.0], True),
+        ([1.0, 0.0], False),
+        ([1.0, 0.96], True),
+        ([0.02, 0.0, 0.0], True),
+        ([9.0, 8.8, 1.0], True),  # logits: more than 1, or less than 0
+        ([9.0, 8.7, 1.0], False),
+        ([0.9, -0.1, -3.0], False),
+        ([0.1, -0.1, -3.0], True),
+        ([-3.0, -3.2], True),
+        ([-3.0, -3.3], False),
+        ([1.2, 0.96], True),
+        ([255.0, 254.0], False),  # bytes without a scale
+        ([7.0], False),
+        ([0.0], False),
+        ([-1.0], False),
+    ],
+    ids=repr,
+)
+def test_two_are_nearly_equal_by_the_measure_of_what_they_are(values: list[float], near: bool) -> None:
+    assert nearly_equal(values) is near
+
+
+def test_a_tensors_values_are_worked_out_once() -> None:
+    given = tensor("uint8", 1 / 255, 3)
+    before = _table.cache_info().misses
+    for data in (b"\x00\x01\x02", b"\xff\xfe\xfd"):
+        scores(data, given, "none")
+    assert _table.cache_info().misses == before + 1
 
 
 def test_settings_hold_where_the_request_says_nothing() -> None:

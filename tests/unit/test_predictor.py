@@ -2,6 +2,7 @@
 
 import math
 import struct
+import sys
 import threading
 import time
 from io import BytesIO
@@ -16,7 +17,7 @@ import mlserverless
 from helpers.fakes import fake_engine, folder
 from helpers.images import encode, gradient, png_header, rows
 from helpers.origin import response, serving
-from mlserverless import predictor
+from mlserverless import engines, formats, predictor, prepare
 from mlserverless.deadline import Deadline
 from mlserverless.engines import Tensor
 from mlserverless.errors import (
@@ -30,6 +31,7 @@ from mlserverless.errors import (
     SourceNotFound,
     UndecodableImage,
 )
+from mlserverless.overlap import Turns
 from mlserverless.predictor import Predictor, predict
 from mlserverless.types import Options, Request, Score
 
@@ -50,6 +52,7 @@ def test_every_kind_of_source_answers_the_same(
     (tmp_path / "a.png").write_bytes(PNG)
     with serving({"/a.png": response(PNG)}) as origin:
         ready = Predictor(mine, allow_private_addresses=True)
+        ready.load()
         sources: list[Any] = [
             origin.url("/a.png"),
             PNG,
@@ -143,12 +146,12 @@ def test_answer_serves_adapters(mine: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_timings_name_the_stages(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(monkeypatch)
     ready = Predictor(mine, allow_private_addresses=True)
-    after = ["open", "wait", "prepare", "preprocess", "invoke"]
+    after = ["open", "load", "wait", "prepare", "preprocess", "invoke"]  # load: what it took beyond the download
     with serving({"/": response(PNG)}) as origin:
         timings = ready.predict(origin.url()).timings
-    assert [name for name, _ in timings] == ["load", "download", *after]
-    assert [name for name, _ in ready.predict(PNG).timings] == ["load", *after]
-    assert [name for name, _ in ready.predict(PICTURE).timings] == after[1:]
+    assert [name for name, _ in timings] == ["download", *after]
+    assert [name for name, _ in ready.predict(PNG).timings] == after
+    assert [name for name, _ in ready.predict(PICTURE).timings] == after[2:]
     assert all(milliseconds >= 0 for _, milliseconds in timings)
 
 
@@ -159,8 +162,10 @@ def test_timings_are_in_milliseconds(mine: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_time_that_is_over_before_the_model_runs(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = fake_engine(monkeypatch)
+    ready = Predictor(mine)
+    ready.load()
     with pytest.raises(DeadlineExceeded, match=r"over before the model ran\.$"):
-        Predictor(mine).predict(PNG, timeout=0)
+        ready.predict(PNG, timeout=0)
     assert engine.made[0].given == []
 
 
@@ -174,6 +179,7 @@ def test_busy_interpreters_are_overload(mine: Path, monkeypatch: pytest.MonkeyPa
 
     fake_engine(monkeypatch, answer)
     ready = Predictor(mine, concurrency=1)
+    ready.load()
     other = threading.Thread(target=ready.predict, args=(PNG,))
     other.start()
     assert running.wait(10)
@@ -193,10 +199,68 @@ def test_answer_that_is_no_number_is_the_models_fault(
         Predictor(mine).predict(PNG)
 
 
-def test_warm_up_runs_the_model_on_grey(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("formats", "runs"), [(("jpeg", "png", "webp"), 3), (("png",), 1), (("gif", "png"), 1), (("gif",), 1)]
+)
+def test_warm_up_runs_the_model_on_a_grey_image_of_each_format(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, formats: tuple[str, ...], runs: int
+) -> None:
+    """Where no format has an example, on a grey image of none: the first run takes twice as long."""
     engine = fake_engine(monkeypatch)
+    ready = Predictor(mine, formats=formats)
+    ready.warm_up()
+    (interpreter,) = engine.made
+    assert len(interpreter.given) == runs
+    assert all(len(data) == 12 and 120 < min(data) <= max(data) < 135 for data in interpreter.given)
+    assert ready.loaded is not None
+    assert ready._pace.needed(0, Deadline()) == 0, "what is warm now is no measure of what comes"
+
+
+def test_warm_up_imports_what_a_url_needs_and_loads_beside_it(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    opening, prepare = threading.Event(), formats.prepare
+    select = engines.select
+
+    def prepared(kinds: tuple[str, ...]) -> list[bytes]:
+        opening.set()
+        return prepare(kinds)
+
+    def selected(name: str) -> Any:
+        assert opening.wait(10), "the formats wait for the model"
+        return select(name)
+
+    monkeypatch.setattr(formats, "prepare", prepared)
+    monkeypatch.setattr(engines, "select", selected)
     Predictor(mine).warm_up()
-    assert engine.made[0].given == [bytes([127] * 12)]
+    assert "mlserverless.net.client" in sys.modules
+
+
+def test_warm_up_tells_what_is_wrong_with_the_model(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch, outputs=())
+    with pytest.raises(ModelUnavailable, match="mine answers nothing"):
+        Predictor(mine).warm_up()
+
+
+def test_a_model_is_there_when_it_is_loaded(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_engine(monkeypatch)
+    ready = Predictor(mine)
+    assert ready.loaded is None
+    assert ready.load() is ready.loaded
+    assert ready.load() is ready.loaded
+
+
+@pytest.mark.parametrize(
+    ("memory", "settings", "most"),
+    [("1769", {}, 1), ("3538", {}, 2), ("128", {}, 1), ("128", {"concurrency": 7}, 7)],
+)
+def test_as_many_are_with_the_model_as_the_setting_or_the_share_says(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, memory: str, settings: dict[str, int], most: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)
+    fake_engine(monkeypatch)
+    ready = Predictor(mine, **settings)
+    assert ready.concurrency == most == ready.load().pool.size
 
 
 def test_module_level_predict_keeps_one_predictor(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,8 +287,9 @@ def test_a_files_name_as_text_is_refused_with_what_to_give_instead() -> None:
 def test_download_leaves_time_for_the_model(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(monkeypatch, lambda _: time.sleep(0.4) or b"abc")  # type: ignore[func-returns-value]
     ready, left = Predictor(mine), []
+    ready.load()
 
-    def download(_url: str, _settings: Any, deadline: Deadline, _version: str, _pin: str) -> bytes:
+    def download(_url: str, _settings: Any, deadline: Deadline, *_: Any) -> bytes:
         left.append(deadline.remaining())
         return PNG
 
@@ -238,8 +303,8 @@ def test_download_leaves_time_for_the_model(mine: Path, monkeypatch: pytest.Monk
 def test_just_the_version_that_was_meant_is_downloaded(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
 
-    def download(url: str, _settings: Any, _deadline: Deadline, *pinned: str) -> bytes:
-        asked.append((url, *pinned))
+    def download(url: str, _settings: Any, _deadline: Deadline, version: str, pin: str, *_: Any) -> bytes:
+        asked.append((url, version, pin))
         return PNG
 
     monkeypatch.setattr(predictor, "download", download)
@@ -253,6 +318,7 @@ def test_just_the_version_that_was_meant_is_downloaded(mine: Path, monkeypatch: 
 def test_model_that_would_not_end_in_time_is_not_begun(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = fake_engine(monkeypatch, lambda _: time.sleep(0.4) or b"abc")  # type: ignore[func-returns-value]
     ready = Predictor(mine)
+    ready.load()
     ready.predict(PNG)
     now = [0.0]
     deadline = Deadline(2, clock=lambda: now[0])
@@ -290,12 +356,30 @@ def test_thread_that_waits_for_the_model_waits_no_longer_than_its_deadline(
     assert ready.predict(PNG, timeout=5).predictions == BEST
 
 
+def test_a_batchs_members_take_turns(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their downloads may overlap; so many of them are opened and with the model at a time."""
+    engine, turns = fake_engine(monkeypatch), Turns(1)
+    ready = Predictor(mine)
+    ready.load()
+    request = Request(image=PNG)
+    assert ready.answer(request, Deadline(5), turns=turns).predictions == BEST
+    with turns.one(Deadline()):
+        with pytest.raises(Overloaded, match="The batch had more images"):
+            ready.answer(request, Deadline(0.05), turns=turns)
+        assert ready.answer(request, Deadline(5)).predictions == BEST, "others are no part of the batch"
+    assert len(engine.made[0].given) == 2
+    with pytest.raises(UndecodableImage):
+        ready.answer(Request(image=png_header(4, 4)), Deadline(5), turns=turns)
+    with turns.one(Deadline(0)):  # given back by the one that failed, too
+        pass
+
+
 def test_as_many_images_are_decoded_at_a_time_as_there_are_interpreters(
     mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_engine(monkeypatch)
     inside, most, lock = 0, 0, threading.Lock()
-    prepare = predictor.prepare.prepare_image
+    whole = prepare.prepare_image
 
     def counted(*given: Any, **more: Any) -> Any:
         nonlocal inside, most
@@ -305,9 +389,9 @@ def test_as_many_images_are_decoded_at_a_time_as_there_are_interpreters(
         time.sleep(0.02)
         with lock:
             inside -= 1
-        return prepare(*given, **more)
+        return whole(*given, **more)
 
-    monkeypatch.setattr(predictor.prepare, "prepare_image", counted)
+    monkeypatch.setattr(prepare, "prepare_image", counted)
     ready = Predictor(mine, concurrency=2)
     threads = [threading.Thread(target=ready.predict, args=(PNG,)) for _ in range(8)]
     for thread in threads:
@@ -323,10 +407,11 @@ def test_requests_that_would_wait_too_long_a_queue_are_overloaded(
     go_on = threading.Event()
     fake_engine(monkeypatch, lambda _: go_on.wait(10) and b"abc")  # type: ignore[return-value]
     ready = Predictor(mine, concurrency=1)
+    pool = ready.load().pool
     first = threading.Thread(target=ready.predict, args=(PNG,))
     first.start()
     until = time.monotonic() + 10
-    while (not ready._loaded or ready._loaded.pool._idle) and time.monotonic() < until:
+    while pool._idle and time.monotonic() < until:
         time.sleep(0.01)
     with pytest.raises(Overloaded, match="interpreters are busy and 0 requests wait already"):
         ready.answer(Request(image=PNG), Deadline(5), queue=0)

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from helpers.images import encode, gradient, pixels, rows
+from mlserverless import prepare
 from mlserverless.formats import open_image
 from mlserverless.prepare import prepare_image
 
@@ -137,6 +138,59 @@ def drafted(size: tuple[int, int], data: bytes = BIG, **options: Any) -> Any:
 @pytest.mark.parametrize(("target", "decoded"), [(50, 100), (99, 200), (101, 400), (200, 400), (201, 800)])
 def test_fast_decodes_at_a_fraction_of_at_least_twice_the_target(target: int, decoded: int) -> None:
     assert drafted((target, target), resize="bilinear", decode="fast") == (decoded, decoded)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(("width", "height"), [(803, 805), (801, 800), (800, 807)])
+def test_what_fast_decodes_ends_where_the_picture_does(
+    monkeypatch: pytest.MonkeyPatch, fit: str, orientation: int, width: int, height: int
+) -> None:
+    """A fraction of a size is rounded up: the last pixel is not all of the picture."""
+    boxes: list[tuple[float, ...]] = []
+    resize = prepare._resize
+
+    def noted(image: Any, size: Any, resample: Any, box: Any, turn: Any) -> Any:
+        boxes.append((*box, *image.size))
+        return resize(image, size, resample, box, turn)
+
+    monkeypatch.setattr(prepare, "_resize", noted)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(gradient(width, height), "JPEG", exif=exif)
+    prepare_image(open_image(data), (100, 100), resize="bilinear", fit=fit, decode="fast")
+    ((left, top, right, bottom, *decoded),) = boxes
+    upright = (width, height) if orientation == 1 else (height, width)
+    assert decoded == [-(-width // 4), -(-height // 4)]
+    assert (left + right, top + bottom) == (upright[0] / 4, upright[1] / 4), "the middle is the picture's"
+    if fit != "crop":
+        assert (left, top) == (0, 0)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6])
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_whole_decodes_in_full_and_turns_what_is_small(orientation: int, fit: str) -> None:
+    """What fast gives, but for the fraction."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(gradient(333, 210), "JPEG", quality=90, exif=exif)
+    assert drafted((50, 50), data, resize="bilinear", fit=fit, decode="whole") == (333, 210)
+    whole, exact = (
+        prepare_image(open_image(data), (50, 40), resize="bilinear", fit=fit, decode=decode).tobytes()
+        for decode in ("whole", "exact")
+    )
+    assert max(abs(a - b) for a, b in zip(whole, exact, strict=True)) <= 1
+    assert orientation != 1 or whole == exact
+
+
+def test_whole_and_exact_are_the_same_for_nearest() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(gradient(333, 210), "JPEG", exif=exif)
+    whole, exact = (
+        prepare_image(data, (50, 40), resize="nearest", decode=decode).tobytes() for decode in ("whole", "exact")
+    )
+    assert whole == exact
 
 
 @pytest.mark.parametrize("options", [{"resize": "nearest", "decode": "fast"}, {"resize": "bilinear"}])

@@ -171,3 +171,16 @@ def test_preprocess_image_refuses_other_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"was given; expected \(height, width, 3\), as RGB") as caught:
         preprocess_image(np.zeros(shape, np.uint8))
     assert str(shape) in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", ["raw", ""])
+def test_what_the_model_takes_as_it_is_is_not_copied(scale: str) -> None:
+    data = bytes(range(255)) * 4
+    assert tensor_bytes(data, scale, Tensor("image", (1, 10, 34, 3), "uint8")) is data
+    assert tensor_bytes(data, scale, Tensor("image", (1, 10, 34, 3), "uint8", 1 / 255, 0)) is data
+
+
+def test_what_the_model_takes_otherwise_is_another() -> None:
+    data = bytes(range(255)) * 4
+    lowered = tensor_bytes(data, "raw", Tensor("image", (1, 10, 34, 3), "int8"))
+    assert lowered == bytes((value - 128) & 0xFF for value in data)

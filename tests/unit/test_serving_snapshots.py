@@ -4,12 +4,14 @@ import logging
 import random
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.child import run
 from helpers.services import FakeService
-from mlserverless import formats, serving, stores
+from mlserverless import serving, stores
 from mlserverless.errors import ConfigError, ModelUnavailable
 from mlserverless.net import connection, pool
 from mlserverless.predictor import Predictor
@@ -54,15 +56,33 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Any:
     stores.forget()
 
 
-def test_a_copy_finds_in_memory_what_a_first_request_would_load(opened: list[Sink]) -> None:
-    service = FakeService(formats=("jpeg", "png", "webp", "gif"))
+def test_a_copy_finds_in_memory_what_a_first_request_would_load(
+    opened: list[Sink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[str] = []
+    monkeypatch.setattr(connection, "trust", lambda: prepared.append("certificates"))
+    monkeypatch.setattr(stores, "prepare", lambda: prepared.append("stores"))
+    service = FakeService()
     service.suspend()
     assert service.fake.warmed == 1
-    images = [request.image for request in service.requests]
-    assert [formats.sniff(image or b"") for image in images] == ["jpeg", "png", "webp"]
-    assert "PIL.GifImagePlugin" in sys.modules
-    assert connection._contexts, "the CA file has been read"
+    assert prepared == ["certificates", "stores"]
     assert opened == [], "the sink that was given is the one"
+
+
+def test_a_snapshot_holds_what_the_formats_need(tmp_path: Path, models: Path) -> None:
+    code = f"""
+import sys
+from mlserverless.predictor import Predictor
+from mlserverless.serving import Service
+service = Service(lambda: Predictor({str(models / "dogs-vs-cats")!r}, formats="gif,jpeg,png,webp"))
+service.suspend()
+from mlserverless.net import connection
+plugins = [name for name in ("Gif", "Jpeg", "Png", "WebP") if f"PIL.{{name}}ImagePlugin" in sys.modules]
+told = [plugins, len(connection._contexts), "mlserverless.net.client" in sys.modules, "obstore" in sys.modules]
+import json
+print(json.dumps(told))
+"""
+    assert run(code, tmp_path) == [["Gif", "Jpeg", "Png", "WebP"], 1, True, True]
 
 
 def test_the_real_model_is_ready_in_the_snapshot() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 COMMANDS = {
     "predict": "Classify images: URLs, files, or - for standard input.",
+    "bench": "Measure cold starts and requests; keep a budget; choose a size.",
     "init": "Write a project that can be deployed to the clouds you choose.",
     "doctor": "Check offline whether a cloud will take what is to be deployed.",
     "build": "Build the smallest package that answers right, for one cloud.",

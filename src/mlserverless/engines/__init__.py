@@ -4,14 +4,19 @@ Bytes with a shape and a dtype cross this border, never arrays, so that an engin
 numpy. One file an engine; ``select`` picks one by the setting ``engine``.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from mlserverless.errors import ModelUnavailable
+from mlserverless.logs import log
+
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
 
 Found = TypeVar("Found")
 
+WIDTHS = {"float32": 4, "uint8": 1, "int8": 1}  # of what is read and written here
 ORDER = ("litert", "litert-python", "tflite-runtime", "tensorflow")
 
 
@@ -23,6 +28,11 @@ class Tensor(NamedTuple):
     dtype: str
     scale: float = 0.0
     zero_point: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes its elements take."""
+        return prod(self.shape) * WIDTHS.get(self.dtype, 0)
 
 
 class Interpreter(Protocol):
@@ -41,10 +51,10 @@ class Interpreter(Protocol):
 
 
 class Engine(NamedTuple):
-    """A name and the function that loads a model's bytes with a number of threads."""
+    """A name and the function that loads a model's contents with a number of threads."""
 
     name: str
-    load: Callable[[bytes, int], Interpreter]
+    load: "Callable[[Contents, int], Interpreter]"
 
 
 class EngineMissing(ImportError):
@@ -58,7 +68,7 @@ def select(name: str) -> Engine:
     """
     found, engine, tried = first_installed(ORDER if name == "auto" else (name,), _find)
     if tried:
-        logging.getLogger("mlserverless").warning("using the engine %s (%s)", found, "; ".join(tried))
+        log().warning("using the engine %s (%s)", found, "; ".join(tried))
     return engine
 
 

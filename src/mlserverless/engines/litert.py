@@ -10,7 +10,7 @@ import threading
 from contextlib import nullcontext
 from importlib.machinery import PathFinder
 from os.path import isfile, join
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlserverless.engines import Engine, EngineMissing, Tensor
 from mlserverless.engines.capi import (
@@ -26,6 +26,9 @@ from mlserverless.engines.capi import (
 )
 from mlserverless.engines.quiet import quiet
 
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
+
 _lock = threading.Lock()
 _runtime: Runtime | None = None
 
@@ -33,11 +36,12 @@ _runtime: Runtime | None = None
 class LiteRtInterpreter:
     """A compiled model with one managed buffer for each input and output."""
 
-    def __init__(self, runtime: Runtime, model: bytes, threads: int) -> None:
+    def __init__(self, runtime: Runtime, model: "Contents", threads: int) -> None:
         self._runtime, self._owned = runtime, list[tuple[str, c.c_void_p]]()
-        self._bytes = model  # the library reads the weights from here for as long as the model lives
+        # The library reads the weights from here for as long as the model lives.
+        self._contents = c.c_char_p(model) if isinstance(model, bytes) else _address(model)
         handle = self._own(
-            "Model", "CreateModelFromBuffer", runtime.environment, c.c_char_p(model), c.c_size_t(len(model))
+            "Model", "CreateModelFromBuffer", runtime.environment, self._contents, c.c_size_t(len(model))
         )
         index = c.c_size_t(runtime.size("GetMainModelSubgraphIndex", handle))
         graph = runtime.new("GetModelSubgraph", handle, index)
@@ -81,6 +85,9 @@ class LiteRtInterpreter:
         self._runtime.call("GetQuantizationTypeId", tensor, c.byref(kind))
         if kind.value == PER_TENSOR:
             self._runtime.call("GetPerTensorQuantization", tensor, c.byref(quantization))
+        for at in range(raw.rank & 0x7F):
+            if raw.dimensions[at] < 0:  # left open, mostly the batch: 1, as the Python interpreter has it
+                raw.dimensions[at] = 1
         shape = tuple(raw.dimensions[: raw.rank & 0x7F])
         dtype = DTYPES.get(raw.element, f"type {raw.element}")
         text = (name.value or b"").decode("utf-8", "replace")
@@ -120,6 +127,10 @@ class LiteRtInterpreter:
     def __del__(self) -> None:
         for kind, handle in reversed(self._owned):
             self._runtime.destroy(kind, handle)
+
+
+def _address(mapped: Any) -> "c.Array[c.c_char]":
+    return (c.c_char * len(mapped)).from_buffer(mapped)
 
 
 def engine() -> Engine:

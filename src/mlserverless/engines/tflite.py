@@ -5,11 +5,14 @@ wrapper serves them: bytes in, bytes out, whatever the package.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlserverless.engines import Engine, EngineMissing, Tensor
 from mlserverless.engines.quiet import quiet
 from mlserverless.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
 
 # In the order in which they are taken.
 PACKAGES = {
@@ -52,20 +55,20 @@ def engine(name: str) -> Engine:
     """Return the engine called ``name``; raise EngineMissing with what to install where it is not here."""
     module = interpreter_module(name)
 
-    def load(model: bytes, threads: int) -> PythonInterpreter:
+    def load(model: "Contents", threads: int) -> PythonInterpreter:
         return PythonInterpreter(allocated(module, model, threads, f"{name} cannot run this model"))
 
     return Engine(name, load)
 
 
-def allocated(module: Any, model: bytes, threads: int | None, problem: str) -> Any:
+def allocated(module: Any, model: "Contents", threads: int | None, problem: str) -> Any:
     """Return ``module``'s Interpreter of ``model``, its tensors allocated.
 
     Raises ModelUnavailable, which says ``problem`` and the interpreter's own reason, where that fails.
     """
     try:
         with quiet():
-            interpreter = module.Interpreter(model_content=model, num_threads=threads)
+            interpreter = module.Interpreter(model_content=bytes(model), num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ModelUnavailable(f"{problem}: {_told(error)}.") from error

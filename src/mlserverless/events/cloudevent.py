@@ -6,7 +6,6 @@ Spec: github.com/cloudevents/spec, "HTTP Protocol Binding" 3.1 to 3.3, "HTTP 1.1
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from mlserverless.errors import InvalidRequest
 from mlserverless.events import Found, envelopes, message
@@ -38,6 +37,8 @@ def split(request: HttpRequest) -> list[tuple[str, list[Found]]]:
     """Return the events of ``request``, each by its id with what it asks for; it never raises."""
     kind = _kind(request)
     if kind not in (STRUCTURED, BATCHED):
+        from urllib.parse import unquote
+
         attributes = {
             name[3:]: unquote(value) for name, value in request.headers.items() if name.startswith("ce-")
         }

@@ -7,7 +7,6 @@ slash, are read as no request at all.
 import os
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, unquote_plus
 
 from mlserverless.errors import InvalidRequest
 from mlserverless.events import Found
@@ -23,6 +22,8 @@ def s3_record(record: Mapping[str, Any], name: str) -> list[Found]:
     structure"). ``name`` is the request's id where the record has none."""
     if not str(record.get("eventName", "ObjectCreated")).removeprefix("s3:").startswith("ObjectCreated"):
         return []
+    from urllib.parse import unquote_plus
+
     try:
         bucket, item = record["s3"]["bucket"]["name"], record["s3"]["object"]
         url = f"s3://{bucket}/{unquote_plus(item['key'])}"
@@ -99,6 +100,8 @@ def blob_place(url: str) -> str:
     That is the one that ``AZURE_STORAGE_ENDPOINT`` or ``AZURE_STORAGE_ACCOUNT_NAME`` names: no event makes this
     function show its credentials to another account.
     """
+    from urllib.parse import unquote
+
     account, plain = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME", ""), url.partition("?")[0]
     own = (os.environ.get("AZURE_STORAGE_ENDPOINT", ""), account and f"https://{account}.blob.core.windows.net")
     for endpoint in filter(None, own):

@@ -1,49 +1,34 @@
-"""A connection to one checked address, as ``http.client`` drives it, kept or new."""
+"""A connection to one checked address, kept or new, over which one GET is made before the deadline."""
 
 import socket
-from http.client import HTTPConnection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlserverless.deadline import Deadline
 from mlserverless.net.dial import connect
-from mlserverless.net.timed import TimedSocket, time_left
+from mlserverless.net.timed import TimedSocket, readable, time_left
 from mlserverless.net.url import Url
 
 if TYPE_CHECKING:
     import ssl
 
-FRAMING = 1 << 20  # bytes beside the body; chunks' own framing may be as long as the body
 FIRST_BYTE = 1 / 3  # the share of the time left that a kept connection gets to begin its answer
+AT_ONCE_MS = 3  # an answer that comes as soon as this is not worth another thread: its work costs a tenth more
 _contexts: "list[ssl.SSLContext]" = []
 
 
-class GuardedConnection(HTTPConnection):
-    """An ``HTTPConnection`` to ``url``'s host, every operation of which ends with the deadline.
+class GuardedConnection:
+    """A connection to ``url``'s host, every operation of which ends with the deadline.
 
-    ``kept`` is a socket that has answered before; without one, ``connect`` makes one. Whoever made the connection
-    ends it with :meth:`finish`.
+    ``kept`` is a socket that has answered before; without one, :meth:`connect` makes one. Whoever made the
+    connection ends it with :meth:`finish`.
     """
 
-    def __init__(
-        self, url: Url, deadline: Deadline, *, max_bytes: int, allow_private: bool, kept: Any = None
-    ) -> None:
-        super().__init__(url.host, url.port)
+    def __init__(self, url: Url, deadline: Deadline, *, allow_private: bool, kept: Any = None) -> None:
         self._url, self.deadline, self._allow_private = url, deadline, allow_private
-        self.kept, self._most = kept is not None, 2 * max_bytes + FRAMING
-        self._socket, self._timed = kept, TimedSocket(kept, deadline)
-        if self.kept:
-            self._timed.begin_by = deadline.within(deadline.remaining() * FIRST_BYTE)
-            self.sock: Any = self._timed
-
-    @property
-    def answered(self) -> bool:
-        """Whether a byte of the answer has come."""
-        return self._timed.received > 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether the origin has ended the connection, as far as it was read."""
-        return self._timed.ended
+        self._socket, self.kept = kept, kept is not None
+        begin_by = deadline.within(deadline.remaining() * FIRST_BYTE) if self.kept else deadline
+        self.timed = TimedSocket(kept, deadline, begin_by)
 
     def connect(self) -> None:
         """Resolve, check, connect; for https also verify the certificate against the host name."""
@@ -53,25 +38,37 @@ class GuardedConnection(HTTPConnection):
         except BaseException:
             raw.close()
             raise
-        self.sock = self._timed = TimedSocket(self._socket, self.deadline)
+        self.timed = TimedSocket(self._socket, self.deadline)
 
-    def take_body(self) -> None:
-        """Let as many bytes be read as a body of ``max_bytes`` may take, framing included."""
-        self._timed.left = self._most
+    def ask(self, accept: str, meanwhile: Callable[[], None] | None = None) -> None:
+        """Send a GET for what is ``accept``-ed, connecting first where nothing was kept.
+
+        ``meanwhile`` is called before the first long wait: for a name or a handshake, else for an answer that does
+        not come at once.
+        """
+        if self._socket is None:
+            if meanwhile and (self._url.scheme == "https" or not _is_address(self._url.host)):
+                meanwhile()
+            self.connect()
+        # Of a parsed URL neither the target nor the host can hold a line break.
+        head = (
+            f"GET {self._url.target} HTTP/1.1\r\nHost: {self._url.netloc}\r\nAccept: {accept}\r\n"
+            "Accept-Encoding: identity\r\nUser-Agent: mlserverless\r\n\r\n"
+        )
+        self.timed.sendall(head.encode("ascii"))
+        if meanwhile and not readable(self._socket, AT_ONCE_MS):
+            meanwhile()
 
     def finish(self, *, reuse: bool) -> Any:
-        """Return the socket where it may serve another request, which only a clean one may; else close it."""
-        self.close()
-        if reuse and not self._timed.left_over:
-            return self._socket
-        if self._socket is not None:
+        """Return the socket where it may serve another request; else close it."""
+        if not reuse and self._socket is not None:
             self._socket.close()
-        return None
+        return self._socket if reuse else None
 
     def _secure(self, raw: socket.socket) -> socket.socket:
-        context = trust()
+        context, name = trust(), self._url.host.encode("ascii")  # bytes: as for getaddrinfo
         raw.getpeername()  # of one that was reset by now wrap_socket would leak the socket that it makes
-        secured = context.wrap_socket(raw, server_hostname=self._url.host, do_handshake_on_connect=False)
+        secured = context.wrap_socket(raw, server_hostname=name, do_handshake_on_connect=False)
         try:
             secured.settimeout(time_left(self.deadline))
             secured.do_handshake()
@@ -79,6 +76,10 @@ class GuardedConnection(HTTPConnection):
             secured.close()  # ``raw`` has handed its descriptor over
             raise
         return secured
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def trust() -> "ssl.SSLContext":

@@ -15,6 +15,7 @@ from mlserverless.net.timed import time_left
 from mlserverless.net.url import Url
 
 NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+MAX_NAME, MAX_LABEL = 253, 63  # RFC 1035, 2.3.4, as it is written
 
 
 def connect(url: Url, deadline: Deadline, *, allow_private: bool) -> socket.socket:
@@ -50,12 +51,15 @@ def connect(url: Url, deadline: Deadline, *, allow_private: bool) -> socket.sock
 
 
 def _resolve(url: Url, deadline: Deadline) -> list[tuple[int, Any]]:
-    # getaddrinfo cannot be given a timeout, so it runs aside; a thread that it holds up is left behind.
-    answer: list[Any] = []
+    # getaddrinfo cannot be given a timeout, so it runs aside; a thread that it holds up is left behind. It gets
+    # bytes: for a text it would import the codec for names in other letters, which are plain ones by now.
+    if len(url.host) > MAX_NAME or not all(0 < len(label) <= MAX_LABEL for label in url.host.split(".")):
+        raise SourceNotFound(f"There is no host named {url.host}.")
+    name, answer = url.host.encode("ascii"), list[Any]()
 
     def ask() -> None:
         try:
-            answer.append(socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM))
+            answer.append(socket.getaddrinfo(name, url.port, type=socket.SOCK_STREAM))
         except (OSError, ValueError) as error:
             answer.append(error)
 

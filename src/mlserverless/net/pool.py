@@ -7,10 +7,11 @@ which something waits is dropped.
 
 import atexit
 import os
-import select
 import threading
 from time import time
 from typing import Any, NamedTuple
+
+from mlserverless.net.timed import readable
 
 MOST = 8  # connections kept, over all origins
 IDLE_S = 30.0  # of the wall clock, which goes on while a function is frozen
@@ -38,7 +39,8 @@ def take(key: Key) -> Any:
                 return None
             _idle.remove(found)
         _, sock, since = found
-        if 0 <= time() - since < IDLE_S and not _readable(sock):
+        # An idle connection has nothing to say: what can be read is its end, or an answer that nobody asked for.
+        if 0 <= time() - since < IDLE_S and not readable(sock):
             return sock
         sock.close()
 
@@ -59,13 +61,6 @@ def clear() -> None:
         _idle.clear()
     for _, sock, _ in dropped:
         sock.close()
-
-
-def _readable(sock: Any) -> bool:
-    # An idle connection has nothing to say: what can be read is its end, or an answer that nobody asked for.
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0)) or bool(getattr(sock, "pending", int)())
 
 
 def _forget() -> None:

@@ -1,6 +1,7 @@
 """The function's log as a sink: one structured line a result, and traces without secrets."""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ from mlserverless.sinks.unread import Unread
 
 def print_line(line: str) -> None:
     """Print ``line`` at once: a function may be frozen or killed as soon as it has answered."""
-    print(line, flush=True)
+    sys.stdout.write(line + "\n")  # in one piece: members of a batch write from several threads
+    sys.stdout.flush()
 
 
 def to_line(record: dict[str, Any]) -> str:

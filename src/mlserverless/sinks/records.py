@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlserverless.types import Outcome, Prediction, Request
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class ModelId(NamedTuple):
@@ -39,13 +41,15 @@ def key_of(request: Request, model: ModelId) -> str:
 
 
 def record(
-    outcome: Outcome, model: ModelId, name: str, now: Callable[[], datetime] | None = None
+    outcome: Outcome, model: ModelId, name: str, now: "Callable[[], datetime] | None" = None
 ) -> dict[str, Any]:
     """Return the record of an ``outcome`` under the key ``name``: the source without secrets, what came of it.
 
     ``predictions`` where there are any, else ``problem``, as HTTP tells it. ``time`` is when it was recorded, in
     UTC.
     """
+    from datetime import UTC, datetime
+
     result = outcome.result
     if isinstance(result, Prediction):
         model = ModelId(result.model, result.sha256)

@@ -41,7 +41,7 @@ class WebApp:
         where that is, else a new one.
         """
         given = request.headers.get("x-request-id", "")
-        request_id = next(filter(_fit, (given, platform_id)), "") or new_id()
+        request_id = next((name for name in (given, platform_id) if name and _fit(name)), "") or new_id()
         try:
             methods, route = self._route(request.path)
             if request.method not in methods:
@@ -61,7 +61,8 @@ class WebApp:
         settings = self._service.predictor.settings
         asked = body.read(request, request_id, max_bytes=settings.max_bytes, max_batch=settings.max_batch)
         deadline = deadline.within(settings.timeout)
-        outcomes = answer_each(asked.items, asked.decode, self._service.predict, deadline)
+        predict = self._service.in_batch() if asked.batch else self._service.predict
+        outcomes = answer_each(asked.items, asked.decode, predict, deadline)
         if not asked.batch:
             result = outcomes[0].result
             if isinstance(result, Problem):
@@ -119,7 +120,7 @@ def respond_problem(told: Problem, request_id: str) -> HttpResponse:
 
 
 def _fit(request_id: str) -> bool:
-    return 0 < len(request_id) <= ID_LENGTH and ID_LETTERS.issuperset(request_id)
+    return len(request_id) <= ID_LENGTH and ID_LETTERS.issuperset(request_id)
 
 
 def _server_timing(made: list[Prediction]) -> Headers:

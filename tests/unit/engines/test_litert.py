@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,27 @@ def test_wrong_lengths_are_refused_and_do_no_harm(models: Path, engine: str, cha
     with pytest.raises(ValueError, match=rf"{len(right) + change} bytes|cannot reshape|buffer size"):
         interpreter.run(right[:change] if change < 0 else right + bytes(change))
     assert interpreter.run(right) == answer
+
+
+@pytest.mark.parametrize("engine", ["litert", "litert-python"])
+@pytest.mark.parametrize("name", MODELS)
+def test_model_runs_from_a_mapped_file_as_from_its_bytes(models: Path, name: str, engine: str) -> None:
+    with open(models / name / "model.tflite", "rb") as file:
+        mapped = mmap(file.fileno(), 0, access=ACCESS_COPY)
+    ours, theirs = select(engine).load(mapped, 1), load(models, name, engine)
+    del mapped  # the interpreter holds what it reads from
+    gc.collect()
+    for seed in range(5):
+        data = data_for(ours.inputs[0], seed)
+        assert ours.run(data) == theirs.run(data), f"seed {seed}"
+    assert (ours.inputs, ours.outputs) == (theirs.inputs, theirs.outputs)
+
+
+def test_mapped_bytes_that_are_no_model_are_refused() -> None:
+    broken = mmap(-1, 64)
+    broken[4:8] = b"TFL3"
+    with pytest.raises(ModelUnavailable, match=r"CreateModelFromBuffer answered with status \d+\.$"):
+        select("litert").load(broken, 1)
 
 
 def test_wrong_length_names_both(models: Path) -> None:

@@ -14,7 +14,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
     """Return a function that makes ``getaddrinfo`` answer these addresses, whatever the name."""
 
     def set_answer(*addresses: str, port: int = 80) -> None:
-        def getaddrinfo(host: str, _port: int, *_: Any, **__: Any) -> list[Any]:
+        def getaddrinfo(host: bytes, _port: int, *_: Any, **__: Any) -> list[Any]:
             return [
                 (
                     socket.AF_INET6 if ":" in address else socket.AF_INET,

@@ -1,11 +1,11 @@
 """Which addresses are public, told a second time by plain arithmetic, for addresses anywhere and at every edge."""
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlserverless.net.addresses import DENIED_V4, DENIED_V6, is_public
+from mlserverless.net.addresses import ALLOWED_V6, DENIED_V4, DENIED_V6, is_public
 
 
 def _v4(text: str) -> int:
@@ -61,7 +61,7 @@ def public_v6(number: int) -> bool:
 
 
 def edges_v6() -> list[int]:
-    nets = (*DENIED_V6, IPv6Network("2000::/3"), IPv6Network("::ffff:0:0/96"))
+    nets = map(IPv6Network, (*DENIED_V6, ALLOWED_V6, "::ffff:0:0/96"))
     ends = [int(end) for net in nets for end in (net.network_address, net.broadcast_address)]
     return [end + step for end in ends for step in (-1, 0, 1) if 0 <= end + step < 1 << 128]
 
@@ -78,7 +78,8 @@ numbers_v6 = st.one_of(
 )
 
 
-def inside(net: IPv4Network | IPv6Network) -> st.SearchStrategy[int]:
+def inside(text: str) -> st.SearchStrategy[int]:
+    net = ip_network(text)
     return st.integers(int(net.network_address), int(net.broadcast_address))
 
 
@@ -126,10 +127,17 @@ def test_whatever_is_in_a_denied_v6_net_is_denied(number: int) -> None:
 def test_the_spelling_makes_no_difference(number: int) -> None:
     address = IPv6Address(number)
     assert is_public(address.exploded.upper()) is is_public(address.compressed)
-    assert not is_public(f"{address.compressed}%eth0") or address.ipv4_mapped
+    assert not is_public(f"{address.compressed}%eth0")
 
 
 @given(st.one_of(st.text(max_size=40), st.text("0123456789abcdefxX.:%[]/ ", max_size=45)))
 def test_any_text_is_answered_and_only_addresses_are_public(text: str) -> None:
     if is_public(text):
-        assert ip_address(text)
+        assert ip_address(text).is_global
+
+
+@given(numbers_v4, numbers_v6)
+def test_what_is_public_is_global_to_ipaddress_too(four: int, six: int) -> None:
+    for address in (IPv4Address(four), IPv6Address(six)):
+        plain = getattr(address, "ipv4_mapped", None) or address
+        assert plain.is_global or not is_public(str(address))

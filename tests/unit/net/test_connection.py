@@ -57,7 +57,7 @@ def test_connection_goes_to_the_address_that_was_checked(
 
     with serving({"/": response(b"once")}) as origin:
 
-        def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        def getaddrinfo(host: bytes, port: int, **_: Any) -> list[Any]:
             return [(socket.AF_INET, 1, 6, "", (address, origin.port)) for address in next(answers)]
 
         monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -130,10 +130,20 @@ def failing(error: Exception) -> Callable[..., Any]:
     return getaddrinfo
 
 
-@pytest.mark.parametrize("host", ["a..b.example", "a" * 64 + ".example"])
-def test_name_that_dns_cannot_hold_is_not_found(host: str) -> None:
+@pytest.mark.parametrize("host", ["a..b.example", ".example", "a" * 64 + ".example", "a." * 126 + "aa"])
+def test_name_that_dns_cannot_hold_is_not_asked_for(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", failing(AssertionError("asked")))
     with pytest.raises(SourceNotFound, match="There is no host named"):
         fetch(f"http://{host}/")
+
+
+@pytest.mark.parametrize("host", ["a" * 63 + ".example", "a." * 126 + "a"])
+def test_longest_names_are_asked_for_in_bytes(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, *_, **__: asked.append(name) or [])
+    with pytest.raises(SourceTimeout):
+        fetch(f"http://{host}/")
+    assert asked == [host.encode()]
 
 
 def test_resolver_that_stalls_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,9 +198,7 @@ def test_sockets_are_closed_whatever_happens(resolve: Resolve) -> None:
 
 def test_connection_that_fails_in_tls_closes_its_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving({}) as origin:
-        guarded = GuardedConnection(
-            parse(f"https://127.0.0.1:{origin.port}/"), Deadline(5), max_bytes=10, allow_private=True
-        )
+        guarded = GuardedConnection(parse(f"https://127.0.0.1:{origin.port}/"), Deadline(5), allow_private=True)
 
         def fail(self: GuardedConnection, raw: socket.socket) -> ssl.SSLSocket:
             opened.append(raw)

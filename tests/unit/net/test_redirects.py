@@ -65,13 +65,25 @@ def test_redirect_to_nowhere_is_an_answer_that_is_no_image(origin: Origin, statu
 
 
 @pytest.mark.parametrize(
-    "location", ["http://[bad", "http://h.example:99999/", "/a b", "/a\\b", "http://h\x00/", "http://./"]
+    "location", ["http://[bad", "http://h.example:99999/", "/a b", "/a\\b", "/caf\xe9", "http:x", "http://./"]
 )
 def test_redirect_to_no_url_is_the_origins_fault(origin: Origin, location: str) -> None:
     origin.replies["/start"] = onward(location)
     with pytest.raises(SourceError, match=r"^127\.0\.0\.1 redirects to something that is no URL\.$") as caught:
         fetch(origin.url("/start"))
     assert not caught.value.retryable
+
+
+def test_redirect_with_a_control_character_is_no_proper_answer(origin: Origin) -> None:
+    origin.replies["/start"] = onward("http://h\x00/")
+    with pytest.raises(SourceError, match="proper HTTP: its head has control characters or bare line breaks"):
+        fetch(origin.url("/start"))
+
+
+def test_redirect_in_utf_8_is_followed(origin: Origin) -> None:
+    origin.replies["/start"] = onward("/é?ü".encode().decode("latin-1"))
+    origin.replies["/%C3%A9?%C3%BC"] = response(b"image")
+    assert fetch(origin.url("/start")) == b"image"
 
 
 @pytest.mark.parametrize(
@@ -91,8 +103,8 @@ def test_redirect_to_a_private_address_is_blocked(
     # this machine stands in for the public origin: it alone counts as public
     monkeypatch.setattr(dial, "is_public", lambda text: text == "127.0.0.1")
 
-    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
-        place = "127.0.0.1" if host == "first.example" else address
+    def getaddrinfo(host: bytes, port: int, **_: Any) -> list[Any]:
+        place = "127.0.0.1" if host == b"first.example" else address
         return [(socket.AF_INET6 if ":" in place else socket.AF_INET, 1, 6, "", (place, port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)

@@ -22,6 +22,10 @@ from mlserverless.net.url import MAX_LENGTH, Url, allowed, parse, redact
         ("http://[2606:4700::1111]:81/x", ("http", "2606:4700::1111", 81, "/x")),
         ("https://[::1]", ("https", "::1", 443, "/")),
         ("http://h.example/@user:x", ("http", "h.example", 80, "/@user:x")),
+        ("http://h.example:", ("http", "h.example", 80, "/")),
+        ("http://h.example:00081/", ("http", "h.example", 81, "/")),
+        ("http://h.example/a?#b", ("http", "h.example", 80, "/a")),
+        ("http://[2606:4700::AB]/", ("http", "2606:4700::ab", 80, "/")),
     ],
 )
 def test_url_is_taken_apart(text: str, url: tuple[Any, ...]) -> None:
@@ -64,7 +68,19 @@ def test_text_of_a_url_is_without_its_query() -> None:
         ("http://h.example:99999/", "a port is 0 to 65535"),
         ("http://h.example:http/", "a port is 0 to 65535"),
         ("http://[::1/", "IPv6 address stands in brackets"),
-        ("http://h.example\uff03@evil.example/", "host or port is not valid"),
+        ("http://h.example\uff03evil.example/", "host name is not a valid one"),
+        ("http://::1/", "IPv6 address stands in brackets"),
+        ("http://[::1]80/", "IPv6 address stands in brackets"),
+        ("http://[::1%25lo]/", "IPv6 address stands in brackets"),
+        ("http://[127.0.0.1]/", "IPv6 address stands in brackets"),
+        ("http://[v1.127.0.0.1]/", "IPv6 address stands in brackets"),
+        ("http://[1::2::3]/", "IPv6 address stands in brackets"),
+        ("http://[]/", "names no host"),
+        ("http://h.example:\uff18\uff10/", "a port is 0 to 65535"),
+        ("http://h.example:000000/", "names no host, or the port 0"),
+        ("http://h.example:" + "9" * 5000 + "/", "a port is 0 to 65535"),
+        ("http:/h.example://x/", "not a URL"),
+        ("h\u212atp://h.example/", "not a URL"),
         ("http://" + "ü" * 64 + ".example/", "host name is not a valid one"),
         ("http://h.example/\ud800", "half a surrogate pair"),
         ("http://h.example/?\udfff", "half a surrogate pair"),
@@ -97,7 +113,7 @@ def test_data_url_is_blocked() -> None:
         parse("data:image/png;base64,AAAA")
 
 
-@pytest.mark.parametrize("user", ["user@", "user:pw@", ":pw@", "@", "a%40b@", "127.0.0.1:80@"])
+@pytest.mark.parametrize("user", ["user@", "user:pw@", ":pw@", "@", "a%40b@", "127.0.0.1:80@", "a\uff03@"])
 def test_credentials_are_blocked_and_not_repeated(user: str) -> None:
     with pytest.raises(SourceBlocked, match=r"^The url carries a user name or password before its host"):
         parse(f"http://{user}h.example/")

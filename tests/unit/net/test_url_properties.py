@@ -1,19 +1,22 @@
 """Any text as a URL: refused, or read as an independent reading of it reads it; and no secret is shown."""
 
 import re
+from ipaddress import ip_address
 from string import ascii_letters
+from urllib.parse import quote, urlsplit
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlserverless.errors import InvalidRequest, SourceBlocked
 from mlserverless.net import addresses
-from mlserverless.net.url import STORES, WEB, Url, allowed, parse, redact
+from mlserverless.net.url import PORTS, STORES, WEB, Url, allowed, parse, redact
 
 # What a browser calls the authority (WHATWG URL, 4.4): up to the first of these; a backslash is a slash there.
 AUTHORITY = re.compile(r"[A-Za-z]+://([^/?#\\]*)", re.DOTALL)
 PRINTABLE = frozenset(map(chr, range(0x21, 0x7F)))
 SECRET = "ZqSecretqZ"
+SAFE = "%/:?#[]@!$&'()*+,;=-._~"
 
 # Letters that other letters turn into (full width, ideographic), that end a host, or that some parsers drop.
 ODD = (
@@ -85,6 +88,46 @@ def test_host_is_where_a_browser_finds_it(text: str) -> None:
         assert found.host == host.strip("[]").lower().rstrip(".")
     else:
         assert found.host == host.encode("idna").decode().lower().rstrip(".")
+
+
+@given(texts)
+def test_urllib_reads_what_is_read_alike(text: str) -> None:
+    if (found := read(text)) is None:
+        return
+    parts = urlsplit(text)
+    assert (parts.scheme, parts.port or PORTS[found.scheme]) == (found.scheme, found.port)
+    host = parts.hostname or ""
+    assert (host if host.isascii() else host.encode("idna").decode()).lower().rstrip(".") == found.host
+    assert "@" not in parts.netloc
+    assert quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE) == found.target
+    if ":" in found.host:
+        assert ip_address(found.host).version == 6
+
+
+plain = st.builds(
+    "{}://{}{}{}{}".format,
+    st.sampled_from(["http", "https", "HTTP"]),
+    st.one_of(
+        st.lists(st.text("aZ09-_é日", min_size=1, max_size=5), min_size=1, max_size=3).map(".".join),
+        st.ip_addresses(v=4).map(str),
+        st.ip_addresses(v=6).map("[{}]".format),
+    ),
+    st.sampled_from(["", ":80", ":", ":0443", ":65535"]),
+    st.lists(st.text("aZ09-._~%/;=é日<", max_size=6), max_size=3).map(
+        lambda parts: "".join(f"/{p}" for p in parts)
+    ),
+    st.sampled_from(["", "?", "?a=b&c=%20", "#x", "?a#x", "?é/?"]),
+)
+
+
+@given(plain)
+def test_every_plain_url_is_read(text: str) -> None:
+    if (host := urlsplit(text).hostname) and not host.isascii():
+        try:
+            host.encode("idna")
+        except UnicodeError:  # a label with two directions, for one
+            return
+    assert read(text), text
 
 
 @given(texts, st.text(max_size=20))

@@ -1,6 +1,10 @@
 """The function's log as a sink: one line that a log can be searched by, without secrets."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,7 +12,7 @@ from helpers.services import PREDICTION, WIRE
 from mlserverless.deadline import Deadline
 from mlserverless.errors import MlserverlessError, SourceTimeout
 from mlserverless.serving import answer_each, problem
-from mlserverless.sinks.log import LogSink
+from mlserverless.sinks.log import LogSink, print_line
 from mlserverless.sinks.records import ModelId, record
 from mlserverless.types import Outcome, Prediction, Request
 
@@ -33,6 +37,30 @@ def test_a_record_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
     assert kept["predictions"] == WIRE["predictions"]
     assert "é" in out, "readable as it is"
     assert ": " not in out
+
+
+def test_a_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members of a batch write from several threads, and each line must be whole."""
+    calls: list[str] = []
+    stream = SimpleNamespace(write=calls.append, flush=lambda: calls.append("flush"))
+    monkeypatch.setattr(sys, "stdout", stream)
+    print_line('{"key":"k"}')
+    assert calls == ['{"key":"k"}\n', "flush"]
+
+
+def test_lines_of_many_threads_are_whole(tmp_path: Path) -> None:
+    code = """
+import json, sys, threading
+from mlserverless.sinks.log import print_line
+texts = [json.dumps({"n": n, "x": "y" * 500}) for n in range(1600)]
+threads = [threading.Thread(target=lambda at=at: [print_line(text) for text in texts[at::16]]) for at in range(16)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert sorted(json.loads(line)["n"] for line in done.stdout.splitlines()) == list(range(1600))
 
 
 def test_a_problems_text_does_not_break_the_line() -> None:

@@ -3,12 +3,14 @@
 import json
 import logging
 import re
+import threading
 from typing import Any
 
 import pytest
 
 from helpers.services import PREDICTION, WIRE, FakeService
 from helpers.web import JSON, PNG, URL, ask, headers, problem
+from mlserverless import overlap
 from mlserverless.deadline import Deadline
 from mlserverless.errors import Overloaded, SourceNotFound
 from mlserverless.predictor import Predictor
@@ -98,6 +100,33 @@ def test_a_batch_has_a_result_for_each_url_in_order() -> None:
     assert results[0] == results[3] == WIRE
     assert [results[i]["instance"] for i in (1, 2)] == ["order-66/1", "order-66/2"]
     assert [request.id for request in service.requests[:3]] == ["order-66/0", "order-66/1", "order-66/3"]
+
+
+def test_a_batchs_members_are_answered_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many of them are with the model at a time as it takes."""
+    monkeypatch.setattr(overlap, "MOST", 16)
+    lock, inside, most, pairs = threading.Lock(), 0, 0, threading.Barrier(2)
+
+    def answer(_: Request) -> Any:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        pairs.wait(10)
+        with lock:
+            inside -= 1
+        return PREDICTION
+
+    body = json.dumps({"urls": [f"https://x.example/{at}" for at in range(8)]}).encode()
+    response = ask(FakeService(answer, concurrency=2), "POST", "/", "", JSON, body)
+    assert json.loads(response.body) == {"results": [WIRE] * 8}
+    assert most == 2
+
+
+def test_one_image_needs_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = FakeService()
+    monkeypatch.setattr(service, "in_batch", lambda: pytest.fail("it is no batch"))
+    assert ask(service, "POST", "/", "", JSON, URL).status == 200
 
 
 def test_a_batch_of_one_is_a_batch() -> None:

@@ -23,7 +23,8 @@ class _Batch:
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:
         """Answer every message, and name those that must be delivered again."""
-        reply: Event = serve(self, (request_id, event), self._service, deadline)
+        again = self._comes_again(records_of(event))
+        reply: Event = serve(self, (request_id, event), self._service, deadline, in_turn=again)
         return reply
 
     def split(self, event: tuple[str, Event]) -> Sequence[Part]:
@@ -49,6 +50,10 @@ class _Batch:
         return records
 
     @staticmethod
+    def _comes_again(records: list[Any]) -> bool:  # noqa: ARG004 - a queue's
+        return False
+
+    @staticmethod
     def _name(record: Any) -> str:
         raise NotImplementedError
 
@@ -68,10 +73,15 @@ class SqsBatch(_Batch):
     @staticmethod
     def _ordered(records: list[Any]) -> list[Any]:
         # Who ends the process takes along what stands behind it, and a killed batch may come again as it was: each
-        # delivery begins one message further on, so that none stands behind it every time.
+        # delivery begins one message further on, so that none stands behind it every time. What comes again is
+        # answered in turn: side by side, who ends the process would be among those under way at any rate.
         counts = [_count(record) for record in records]
         first = (max(counts) - 1) % len(records) if counts else 0
         return records[first:] + records[:first]
+
+    @staticmethod
+    def _comes_again(records: list[Any]) -> bool:
+        return any(_count(record) > 1 for record in records)
 
     @staticmethod
     def _name(record: Any) -> str:

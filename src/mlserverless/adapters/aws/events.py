@@ -127,5 +127,5 @@ class DirectInvoke:
         if not asked.batch:
             request = asked.decode(asked.items[0][1])._replace(id=request_id)
             return self._service.predict(request, deadline).to_dict()
-        outcomes = answer_each(asked.items, asked.decode, self._service.predict, deadline)
+        outcomes = answer_each(asked.items, asked.decode, self._service.in_batch(), deadline)
         return {"results": [outcome.to_dict() for outcome in outcomes]}

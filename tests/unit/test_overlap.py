@@ -1,0 +1,266 @@
+"""Side by side: a call aside, turns, and each of several items. Events say what is under way; nothing is timed."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.child import run
+from mlserverless.deadline import Deadline
+from mlserverless.errors import DeadlineExceeded, Overloaded
+from mlserverless.overlap import MOST, Aside, Turns, each
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def past() -> Deadline:
+    return Deadline(0)
+
+
+# --- a call aside ---
+
+
+def test_call_is_made_at_once_in_another_thread() -> None:
+    made, here = threading.Event(), threading.get_ident()
+
+    def call() -> int:
+        made.set()
+        return threading.get_ident()
+
+    aside = Aside(call)
+    assert made.wait(10), "nobody has asked for its result"
+    assert aside.result(Deadline(10), "it was made") != here
+
+
+def test_result_may_be_asked_for_again() -> None:
+    calls: list[int] = []
+    aside = Aside(lambda: calls.append(1) or "result")  # type: ignore[func-returns-value]
+    assert [aside.result(Deadline(10), "it was made") for _ in range(3)] == ["result"] * 3
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("result", [None, 0, ""])
+def test_result_may_be_nothing(result: Any) -> None:
+    assert Aside(lambda: result).result(Deadline(10), "it was made") == result
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("mine"), Overloaded("mine"), KeyboardInterrupt("mine")])
+def test_error_is_raised_where_the_result_is_asked_for(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    aside = Aside(fail)
+    for _ in range(2):
+        with pytest.raises(type(error), match="mine") as caught:
+            aside.result(Deadline(10), "it was made")
+        assert caught.value is error
+
+
+def test_result_that_does_not_come_in_time_says_before_what() -> None:
+    go_on = threading.Event()
+    aside = Aside(lambda: go_on.wait(10))
+    with pytest.raises(DeadlineExceeded) as caught:
+        aside.result(past(), "the model was loaded")
+    assert str(caught.value) == "The time granted to this request was over before the model was loaded."
+    go_on.set()
+    assert aside.result(Deadline(10), "it was made") is True
+
+
+def test_result_that_is_there_is_given_after_the_deadline() -> None:
+    aside = Aside(lambda: 5)
+    assert aside.result(Deadline(), "it was made") == 5  # without a limit
+    assert aside.result(past(), "it was made") == 5
+
+
+def test_call_that_goes_on_does_not_keep_the_process() -> None:
+    go_on = threading.Event()
+    aside = Aside(lambda: go_on.wait(10))
+    assert aside._thread.daemon
+    go_on.set()
+    aside.result(Deadline(10), "it was made")
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_where_no_thread_is_to_be_had_the_call_is_made_when_its_result_is_asked_for() -> None:
+    calls: list[int] = []
+    aside = Aside(lambda: calls.append(threading.get_ident()) or "result")  # type: ignore[func-returns-value]
+    assert calls == []
+    assert aside.result(Deadline(), "it was made") == "result"
+    assert calls == [threading.get_ident()]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_where_no_thread_is_to_be_had_an_error_is_raised_all_the_same() -> None:
+    with pytest.raises(ZeroDivisionError):
+        Aside(lambda: 1 / 0).result(Deadline(), "it was made")
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_where_no_thread_is_to_be_had_the_call_is_made_once() -> None:
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise ZeroDivisionError
+
+    aside = Aside(fail)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            aside.result(Deadline(), "it was made")
+    assert calls == [1]
+
+
+# --- turns ---
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_no_more_than_so_many_have_a_turn_at_a_time(most: int) -> None:
+    turns, lock, inside, seen = Turns(most), threading.Lock(), 0, list[int]()
+    full = threading.Barrier(most)  # all turns are given out, several times
+
+    def work() -> None:
+        nonlocal inside
+        for _ in range(4):
+            with turns.one(Deadline(20)):
+                with lock:
+                    inside += 1
+                    seen.append(inside)
+                full.wait(10)
+                with lock:
+                    inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(most * 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert max(seen) == most
+    assert len(seen) == most * 8
+
+
+def test_turn_that_does_not_come_in_time_is_overload() -> None:
+    turns = Turns(1)
+    with (
+        turns.one(Deadline()),
+        pytest.raises(Overloaded, match=r"^The batch had more images than could be classified until the time"),
+        turns.one(past()),
+    ):
+        pytest.fail("two have the one turn")
+    with turns.one(past()):  # one that is free is given even then
+        pass
+
+
+def test_turn_ends_with_what_fails_in_it() -> None:
+    turns = Turns(1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), turns.one(past()):
+            raise ZeroDivisionError
+
+
+# --- each ---
+
+
+def test_results_are_in_the_items_order_whoever_is_first() -> None:
+    last = threading.Event()
+
+    def call(item: int) -> str:
+        if item == 4:
+            last.set()
+        else:
+            assert last.wait(10), "they are not side by side"
+        return f"result {item}"
+
+    assert each(call, [0, 1, 2, 3, 4]) == [f"result {item}" for item in range(5)]
+
+
+def test_no_more_than_so_many_items_are_under_way() -> None:
+    lock, inside, seen, full = threading.Lock(), 0, list[int](), threading.Barrier(MOST)
+
+    def call(item: int) -> int:
+        nonlocal inside
+        with lock:
+            inside += 1
+            seen.append(inside)
+        full.wait(10)
+        with lock:
+            inside -= 1
+        return item
+
+    assert each(call, range(3 * MOST)) == list(range(3 * MOST))
+    assert max(seen) == MOST
+    assert not full.broken
+
+
+def test_an_items_error_is_raised_when_the_others_have_ended() -> None:
+    ended: list[int] = []
+
+    def call(item: int) -> int:
+        if item == 1:
+            raise ZeroDivisionError
+        ended.append(item)
+        return item
+
+    with pytest.raises(ZeroDivisionError):
+        each(call, [0, 1, 2])
+    assert 0 in ended
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mlserverless-batch")]
+
+
+def test_items_may_be_done_in_turn() -> None:
+    done: list[tuple[int, int]] = []
+    found = each(lambda item: done.append((item, threading.get_ident())) or item, range(40), in_turn=True)  # type: ignore[func-returns-value]
+    assert found == list(range(40))
+    assert done == [(item, threading.get_ident()) for item in range(40)]
+
+
+def test_what_fails_in_turn_ends_it() -> None:
+    done: list[int] = []
+
+    def call(item: int) -> None:
+        if item == 2:
+            raise ZeroDivisionError
+        done.append(item)
+
+    with pytest.raises(ZeroDivisionError):
+        each(call, range(40), in_turn=True)
+    assert done == [0, 1]
+
+
+@pytest.mark.usefixtures("no_threads")
+@pytest.mark.xfail(reason="a batch needs threads", raises=RuntimeError, strict=True)
+def test_where_no_thread_is_to_be_had_the_items_are_done_here() -> None:
+    assert each(lambda item: (item, threading.get_ident()), [1, 2, 3]) == [
+        (item, threading.get_ident()) for item in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("items", [[], [3]])
+def test_one_item_or_none_is_done_here(items: list[int]) -> None:
+    assert each(lambda _: threading.get_ident(), items) == [threading.get_ident()] * len(items)
+
+
+@pytest.mark.parametrize("items", [[], [3], [3, 4]])
+def test_only_several_items_import_what_makes_threads(items: list[int], tmp_path: Path) -> None:
+    code = (
+        "import sys; from mlserverless.overlap import each\n"
+        f"found = each(lambda item: item, {items}), 'concurrent.futures' in sys.modules\n"
+        "import json; print(json.dumps(found))"
+    )
+    assert run(code, tmp_path) == [items, len(items) > 1]
+
+
+def test_a_call_aside_imports_no_futures(tmp_path: Path) -> None:
+    code = (
+        "import sys; from mlserverless.overlap import Aside; from mlserverless.deadline import Deadline\n"
+        "found = [Aside(lambda: 5).result(Deadline(), 'x'), 'concurrent' in sys.modules]\n"
+        "import json; print(json.dumps(found))"
+    )
+    assert run(code, tmp_path) == [5, False]
