@@ -1,22 +1,22 @@
 """Load once, never share: a pool of interpreters, each used by one thread at a time.
 
-An interpreter that two threads run at once answers wrongly without a word (measured), so a thread borrows one and
-gives it back. The first is loaded by whoever comes first while the others wait; more are loaded only when
-every one is in use, up to the pool's size.
+An interpreter that two threads run at once answers wrongly without a word (measured), so work is given to the
+pool, which does it with one that nobody else has. The first is loaded by whoever comes first while the others
+wait; more are loaded only when every one is in use, up to the pool's size.
 
 One request alone is fastest on all of the vCPU share. Several at a time are fastest on one thread each: two
 interpreters of two threads answered 370 images a second on two cores, two of one thread 443 (benchmarks, part
-``threads``). So the first interpreter has all the threads and is lent to who is alone; the others share them.
+``threads``). So the first interpreter has all the threads and is for who is alone; the others share them.
 
-Where requests queue, threads of the pool's own do their work, one after the other. Were each handed the
-interpreter instead, it would lie idle until the waiting thread is scheduled and has Python's lock: eight threads
-that pause half a millisecond between images, as a server's do, answered 150 a second that way, and 229 this way.
+Who finds an interpreter works with it in its own thread. Where requests queue, threads of the pool's own do their
+work, one after the other: were each handed an interpreter instead, that would lie idle until the waiting thread is
+scheduled and has Python's lock. Eight threads that pause half a millisecond between images, as a server's do,
+answered 150 a second that way, and 229 this way.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import inf
 from typing import Any, TypeVar
 
@@ -25,11 +25,12 @@ from mlserverless.engines import Interpreter
 from mlserverless.errors import Overloaded
 from mlserverless.overlap import Job
 
+REST_S = 10.0  # after which a thread of the pool's own ends
 Result = TypeVar("Result")
 
 
 class Pool:
-    """At most ``size`` interpreters in use at a time, handed out last in, first out (the warmest first).
+    """At most ``size`` interpreters in use at a time, the warmest first.
 
     ``load(n)`` makes one of ``n`` threads: ``wide`` for who is alone, ``narrow`` for each of several. Where the
     two differ, the wide one stays beside ``size`` narrow ones.
@@ -40,11 +41,10 @@ class Pool:
         self._first: Interpreter | None = None  # the wide one
         self._idle: list[Interpreter] = []
         self._most = size + (wide != narrow and size > 1)
-        self._made = self._waiting = self._in_use = 0
-        lock = threading.RLock()
-        self._changed = threading.Condition(lock)
+        self._made = self._in_use = 0
         self._jobs: deque[Job[Any]] = deque()
-        self._handing = threading.Condition(lock)  # to the pool's own threads, of which ``_resting`` wait for it
+        # Guards all of this, and tells the pool's own threads, of which ``_resting`` wait, what they are handed.
+        self._changed = threading.Condition()
         self._handed: list[Interpreter] = []
         self._resting = 0
 
@@ -53,33 +53,22 @@ class Pool:
         """How many interpreters have been loaded, or are being loaded now."""
         return self._made
 
-    @contextmanager
-    def borrow(self, deadline: Deadline, queue: float = inf) -> Iterator[Interpreter]:
-        """Lend an interpreter for the ``with`` block.
-
-        Raises Overloaded where none comes free before the ``deadline`` or ``queue`` threads wait already (each
-        holds an image, and who asked may have given up), and whatever loading raises.
-        """
-        interpreter = self._take(deadline, queue)
-        try:
-            yield interpreter
-        finally:
-            self._give_back(interpreter)
-
     def run(self, work: Callable[[Interpreter], Result], deadline: Deadline, queue: float = inf) -> Result:
         """Return ``work(interpreter)``, done by this thread, or by one of the pool's own where it has to wait.
 
-        Raises what :meth:`borrow` does, and what ``work`` does. It goes before who waits to borrow.
+        Raises Overloaded where none comes free before the ``deadline`` or ``queue`` requests wait already (each
+        holds an image, and who asked may have given up), what loading raises, and what ``work`` does.
         """
-        job = None
         with self._changed:
-            if self._in_use < self.size:
-                self._in_use += 1
+            if self._in_use >= self.size:
+                if len(self._jobs) >= queue:
+                    raise Overloaded(
+                        f"All {self.size} interpreters are busy and {len(self._jobs)} requests wait already."
+                    )
+                self._jobs.append(job := Job(work))
             else:
-                self._check_queue(queue)
-                job = Job(work)
-                self._jobs.append(job)
-                self._waiting += 1
+                self._in_use += 1
+                job = None
         if job is not None:
             return self._done(job, deadline)
         interpreter = self._lend()
@@ -93,69 +82,9 @@ class Pool:
             with self._changed:
                 if job in self._jobs:
                     self._jobs.remove(job)
-                    self._waiting -= 1
                     raise Overloaded(f"All {self.size} interpreters were busy until the time was over.")
             job.done.acquire()  # it has begun
         return job.result()
-
-    def _give_back(self, interpreter: Interpreter) -> None:
-        with self._changed:
-            if not self._jobs:
-                self._idle.append(interpreter)
-                self._in_use -= 1
-                self._changed.notify()
-                return
-            self._handed.append(interpreter)
-            if self._resting:
-                self._resting -= 1
-                self._handing.notify()
-                return
-        threading.Thread(target=self._go_on, name="mlserverless-pool", daemon=True).start()
-
-    def _go_on(self) -> None:
-        # One of the pool's own threads: from one job to the next without a rest, for as long as there are any.
-        while True:
-            with self._handing:
-                while not self._handed:
-                    self._handing.wait()
-                interpreter = self._handed.pop()
-            while (found := self._next(interpreter)) is not None:
-                interpreter, job = found
-                job.do(interpreter)
-                del found, job  # an image and its answer are not kept until the next one comes
-
-    def _next(self, interpreter: Interpreter) -> tuple[Interpreter, Job[Any]] | None:
-        with self._changed:
-            if not self._jobs:
-                self._idle.append(interpreter)
-                self._in_use -= 1
-                self._resting += 1
-                self._changed.notify()
-                return None
-            job = self._jobs.popleft()
-            self._waiting -= 1
-            if self._idle and interpreter is self._first:  # the wide one is for who is alone
-                self._idle.append(interpreter)
-                return self._idle.pop(0), job
-            if interpreter is not self._first or self._in_use == 1 or self._made >= self._most:
-                return interpreter, job
-            self._made += 1
-        try:
-            narrow = self._load(self._narrow)
-        except Exception:  # noqa: BLE001 - it goes on with the one that it has
-            with self._changed:
-                self._made -= 1
-            return interpreter, job
-        with self._changed:
-            self._idle.append(interpreter)
-        return narrow, job
-
-    def _take(self, deadline: Deadline, queue: float) -> Interpreter:
-        with self._changed:
-            while self._in_use >= self.size:
-                self._wait(deadline, queue)
-            self._in_use += 1
-        return self._lend()
 
     def _lend(self) -> Interpreter:
         # For who has been counted in ``_in_use``.
@@ -172,8 +101,6 @@ class Pool:
                 self._in_use -= 1
                 while self._jobs and not self._in_use:  # nobody is left who would come to them
                     self._jobs.popleft().fail(error)
-                    self._waiting -= 1
-                self._changed.notify()
             raise
         if first and self._wide != self._narrow:
             self._first = made
@@ -188,20 +115,67 @@ class Pool:
                 return interpreter
         return None if self._made < self._most and not (wanted and self._idle) else self._idle.pop()
 
-    def _check_queue(self, queue: float) -> None:
-        if self._waiting >= queue:
-            raise Overloaded(f"All {self.size} interpreters are busy and {self._waiting} requests wait already.")
-
-    def _wait(self, deadline: Deadline, queue: float) -> None:
-        self._check_queue(queue)
-        self._waiting += 1
+    def _give_back(self, interpreter: Interpreter) -> None:
+        with self._changed:
+            if not self._jobs:
+                self._idle.append(interpreter)
+                self._in_use -= 1
+                return
+            self._handed.append(interpreter)
+            if self._resting:
+                self._resting -= 1
+                self._changed.notify()
+                return
         try:
-            in_time = self._changed.wait(min(deadline.remaining(), threading.TIMEOUT_MAX))
-            # What was given back as the time ended has been told to nobody else.
-            if not in_time and self._in_use >= self.size:
-                raise Overloaded(f"All {self.size} interpreters were busy until the time was over.")
-        finally:
-            self._waiting -= 1
+            threading.Thread(target=self._work, name="mlserverless-pool", daemon=True).start()
+        except RuntimeError:  # no thread is to be had: who gives back does what waits, before it answers
+            with self._changed:
+                mine = self._handed.pop() if self._handed else None  # or one that came to rest just now has it
+            if mine is not None:
+                self._work_off(mine)
+            with self._changed:
+                self._resting -= 1
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._handed:
+                    if not self._changed.wait(REST_S) and not self._handed:
+                        self._resting -= 1  # a pool that nobody has any more can go, too
+                        return
+                interpreter = self._handed.pop()
+            self._work_off(interpreter)
+
+    def _work_off(self, interpreter: Interpreter) -> None:
+        # From one job to the next without a rest, for as long as there are any.
+        while (found := self._next(interpreter)) is not None:
+            interpreter, job = found
+            job.do(interpreter)
+            del found, job  # an image and its answer are not kept until the next one comes
+
+    def _next(self, interpreter: Interpreter) -> tuple[Interpreter, Job[Any]] | None:
+        with self._changed:
+            if not self._jobs:
+                self._idle.append(interpreter)
+                self._in_use -= 1
+                self._resting += 1
+                return None
+            job = self._jobs.popleft()
+            if self._idle and interpreter is self._first:  # which is for who is alone
+                self._idle.append(interpreter)
+                return self._idle.pop(0), job
+            if interpreter is not self._first or self._in_use == 1 or self._made >= self._most:
+                return interpreter, job
+            self._made += 1
+        try:
+            narrow = self._load(self._narrow)
+        except Exception:  # noqa: BLE001 - it goes on with the one that it has
+            with self._changed:
+                self._made -= 1
+            return interpreter, job
+        with self._changed:
+            self._idle.append(interpreter)
+        return narrow, job
 
 
 def load_lite_model(

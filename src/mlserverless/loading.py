@@ -43,8 +43,7 @@ def load(
     size = settings.concurrency or share
     wide, narrow = settings.threads or share, settings.threads or max(1, share // size)
     pool = Pool(interpreter, size, wide=wide, narrow=narrow)
-    with pool.borrow(Deadline()) as first:
-        tensors = _image_input(first, found), _scores_output(first, found)
+    tensors = pool.run(lambda first: (_image_input(first, found), _scores_output(first, found)), Deadline())
     # A range or a dtype that cannot be served is told now, not by the first request.
     preprocess.tensor_bytes(b"", found.range, tensors[0])
     postprocess.scores(b"", tensors[1], "none")

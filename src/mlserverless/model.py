@@ -129,8 +129,8 @@ def _read(path: str, pins: dict[str, str]) -> tuple["Contents", str]:
 
 
 def _contents(path: str) -> "Contents":
-    # Mapped where it will not change under us, as in a deployed package: 2.5 ms less, and its bytes are the kernel's
-    # to drop and to share. Elsewhere it is read: who writes over a file that is mapped ends the process.
+    # Mapped where it will not change under us, as in a deployed package: 2.5 ms less, and memory that the kernel
+    # can share and drop. Elsewhere it is read: who writes over a file that is mapped ends the process.
     with open(path, "rb") as file:
         about = os.stat(file.fileno())
         writable = about.st_mode & WRITE_BITS and os.access(path, os.W_OK)

@@ -39,11 +39,9 @@ def scores(data: bytes, tensor: Tensor, activation: str) -> list[float]:
         real = [float(value) for value in array("f", data)]
         if tensor.scale:
             real = [tensor.scale * (value - tensor.zero_point) for value in real]
+        _check(real)
     else:
         real = list(map(_table(tensor).__getitem__, data))
-    if not all(map(math.isfinite, real)):
-        found = "NaN" if any(map(math.isnan, real)) else "infinite scores"
-        raise ModelUnavailable(f"The model answered {found}: its weights or its input's range are wrong.")
     if activation == "softmax":
         highest = max(real)
         powers = [math.exp(value - highest) for value in real]
@@ -58,7 +56,15 @@ def scores(data: bytes, tensor: Tensor, activation: str) -> list[float]:
 def _table(tensor: Tensor) -> list[float]:
     # A byte has 256 values, an output many more classes.
     values = array(CODES[tensor.dtype], bytes(range(256)))
-    return [tensor.scale * (value - tensor.zero_point) if tensor.scale else float(value) for value in values]
+    real = [tensor.scale * (value - tensor.zero_point) if tensor.scale else float(value) for value in values]
+    _check(real)
+    return real
+
+
+def _check(values: list[float]) -> None:
+    if not all(map(math.isfinite, values)):
+        found = "NaN" if any(map(math.isnan, values)) else "infinite scores"
+        raise ModelUnavailable(f"The model answered {found}: its weights or its input's range are wrong.")
 
 
 def nearly_equal(values: list[float]) -> bool:
@@ -97,11 +103,13 @@ def choose(options: Options, default: Choice, known: Container[str]) -> Choice:
 def best(values: list[float], labels: tuple[str, ...], choice: Choice) -> tuple[Score, ...]:
     """Return the chosen classes, best first; equal scores in the order of the model's output."""
     kept: Iterable[int] = range(len(values))
+    ranked = values
     if choice.allow or choice.deny:
         allow, deny = frozenset(choice.allow), frozenset(choice.deny)
         kept = [i for i in kept if labels[i] not in deny and (not allow or labels[i] in allow)]
+        ranked = [values[i] for i in kept]
     # What is below the lowest of the best need not be sorted with its index.
-    least = sorted(map(values.__getitem__, kept), reverse=True)[: choice.top_k][-1:]
+    least = sorted(ranked, reverse=True)[: choice.top_k][-1:]
     bar = max([choice.threshold, *least])
     kept = [i for i in kept if values[i] >= bar]
     kept.sort(key=values.__getitem__, reverse=True)  # which keeps the order of equal ones

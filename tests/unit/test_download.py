@@ -1,5 +1,6 @@
 """Which reader a URL goes to, and with which limits."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -71,11 +72,14 @@ def test_every_limit_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_meanwhile_is_called_when_the_web_is_waited_for() -> None:
-    calls: list[str] = []
-    with serving({"/a.png": response(PNG)}) as origin:
-        found = download(origin.url("/a.png"), HERE, Deadline(5), meanwhile=lambda: calls.append("waiting"))
-    assert found == PNG
-    assert calls == ["waiting"]
+    called = threading.Event()
+
+    def reply(_: Any, connection: Any) -> None:
+        if called.wait(10):
+            connection.sendall(response(PNG))
+
+    with serving({"/a.png": reply}) as origin:
+        assert download(origin.url("/a.png"), HERE, Deadline(20), meanwhile=called.set) == PNG
 
 
 def test_meanwhile_is_called_before_a_store_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Callable
-from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from PIL import Image
 from helpers.fakes import SCORES, FakeEngine, fake_engine, folder
 from helpers.images import encode, gradient
 from helpers.origin import response, serving
+from helpers.pools import Held
 from mlserverless import formats, inference, prepare
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
@@ -188,18 +188,21 @@ def test_first_answer_stands_where_no_interpreter_comes_free_for_the_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(monkeypatch, TIE)
-    ready, others = Predictor(folder(tmp_path / "mine"), concurrency=1), ExitStack()
+    ready, others = Predictor(folder(tmp_path / "mine"), concurrency=1), list[Held]()
     pool, open_image = ready.load().pool, formats.open_image
 
     def opened(*given: Any, **more: Any) -> Any:
         if opening.pop():  # the second time another has the interpreter
-            others.enter_context(pool.borrow(Deadline()))
+            others.append(Held(pool))
+            assert others[0].lent.wait(10)
         return open_image(*given, **more)
 
     opening = [True, False]
     monkeypatch.setattr(formats, "open_image", opened)
-    with others:
+    try:
         assert ready.answer(Request(image=JPEG), Deadline(20), queue=0).predictions[0].index == 0
+    finally:
+        others[0].end()
 
 
 def test_options_that_do_not_fit_are_told_before_anything_is_decoded(

@@ -107,8 +107,8 @@ def test_who_is_alone_gets_the_whole_share_and_several_share_it(
     monkeypatch.setattr(config, "_quota", lambda: math.inf)
     engine = fake_engine(monkeypatch)
     pool = Predictor(folder(tmp_path / "mine"), **settings).load().pool
-    with pool.borrow(Deadline(0)), pool.borrow(Deadline(0)):
-        assert engine.threads == [alone, several]
+    pool.run(lambda _: pool.run(lambda _: None, Deadline(0)), Deadline(0))
+    assert engine.threads == [alone, several]
 
 
 @pytest.mark.parametrize("spare", [False, True])

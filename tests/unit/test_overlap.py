@@ -9,7 +9,7 @@ import pytest
 from helpers.child import run
 from mlserverless.deadline import Deadline
 from mlserverless.errors import DeadlineExceeded, Overloaded
-from mlserverless.overlap import MOST, Aside, Turns, each
+from mlserverless.overlap import MOST, Aside, Job, Turns, each
 
 
 @pytest.fixture
@@ -79,6 +79,22 @@ def test_result_that_is_there_is_given_after_the_deadline() -> None:
     assert aside.result(past(), "it was made") == 5
 
 
+def test_call_is_waited_for_however_it_ends() -> None:
+    ended: list[int] = []
+
+    def fail() -> None:
+        ended.append(1)
+        raise ZeroDivisionError
+
+    Aside(fail).wait()
+    assert ended == [1]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_call_that_was_not_begun_is_not_waited_for() -> None:
+    Aside(lambda: pytest.fail("was made")).wait()
+
+
 def test_call_that_goes_on_does_not_keep_the_process() -> None:
     go_on = threading.Event()
     aside = Aside(lambda: go_on.wait(10))
@@ -115,6 +131,38 @@ def test_where_no_thread_is_to_be_had_the_call_is_made_once() -> None:
         with pytest.raises(ZeroDivisionError):
             aside.result(Deadline(), "it was made")
     assert calls == [1]
+
+
+# --- work that another thread does ---
+
+
+def test_job_is_done_with_a_tool_and_its_result_is_told() -> None:
+    job = Job(lambda tool: tool + 1)
+    assert not job.done.acquire(blocking=False)
+    job.do(4)
+    assert job.done.acquire(blocking=False)
+    assert job.result() == 5
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("mine"), KeyboardInterrupt("mine")])
+def test_job_that_fails_is_done_and_raises_in_the_thread_that_asked(error: BaseException) -> None:
+    def work(_: Any) -> None:
+        raise error
+
+    job = Job(work)
+    job.do(None)
+    assert job.done.acquire(blocking=False)
+    with pytest.raises(type(error)) as caught:
+        job.result()
+    assert caught.value is error
+
+
+def test_job_that_cannot_be_done_is_told_why() -> None:
+    job: Job[int] = Job(lambda _: pytest.fail("was done"))
+    job.fail(Overloaded("busy"))
+    assert job.done.acquire(blocking=False)
+    with pytest.raises(Overloaded, match="busy"):
+        job.result()
 
 
 # --- turns ---
@@ -234,8 +282,38 @@ def test_what_fails_in_turn_ends_it() -> None:
     assert done == [0, 1]
 
 
+def test_an_error_does_not_leave_the_others_behind() -> None:
+    """Of the result of a batch nobody is told before all of them have ended."""
+    second, go_on, ended = threading.Event(), threading.Event(), list[int]()
+
+    def call(item: int) -> None:
+        if item == 0:
+            assert second.wait(10)
+            go_on.set()
+            raise ZeroDivisionError
+        second.set()
+        assert go_on.wait(10)
+        ended.append(item)
+
+    with pytest.raises(ZeroDivisionError):
+        each(call, [0, 1])
+    assert ended == [1]
+
+
+def test_an_error_of_another_thread_is_raised_here() -> None:
+    here = threading.get_ident()
+    together = threading.Barrier(2)
+
+    def call(_: int) -> None:
+        together.wait(10)
+        if threading.get_ident() != here:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        each(call, [0, 1])
+
+
 @pytest.mark.usefixtures("no_threads")
-@pytest.mark.xfail(reason="a batch needs threads", raises=RuntimeError, strict=True)
 def test_where_no_thread_is_to_be_had_the_items_are_done_here() -> None:
     assert each(lambda item: (item, threading.get_ident()), [1, 2, 3]) == [
         (item, threading.get_ident()) for item in (1, 2, 3)
@@ -248,13 +326,13 @@ def test_one_item_or_none_is_done_here(items: list[int]) -> None:
 
 
 @pytest.mark.parametrize("items", [[], [3], [3, 4]])
-def test_only_several_items_import_what_makes_threads(items: list[int], tmp_path: Path) -> None:
+def test_items_import_no_futures(items: list[int], tmp_path: Path) -> None:
     code = (
         "import sys; from mlserverless.overlap import each\n"
         f"found = each(lambda item: item, {items}), 'concurrent.futures' in sys.modules\n"
         "import json; print(json.dumps(found))"
     )
-    assert run(code, tmp_path) == [items, len(items) > 1]
+    assert run(code, tmp_path) == [items, False]
 
 
 def test_a_call_aside_imports_no_futures(tmp_path: Path) -> None:

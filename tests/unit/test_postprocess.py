@@ -67,6 +67,14 @@ def test_infinities_never_become_json_that_no_client_reads(values: tuple[float, 
         scores(floats(*values), tensor("float32"), activation)
 
 
+@pytest.mark.parametrize(("scale", "said"), [(math.inf, "NaN|infinite"), (math.nan, "NaN"), (1e308, "infinite")])
+@pytest.mark.parametrize("data", [b"", b"\x00\x80\xff"])
+def test_a_scale_that_leaves_what_a_number_holds_is_told(data: bytes, scale: float, said: str) -> None:
+    """At load, where no output is there yet, and not only with the byte that shows it."""
+    with pytest.raises(ModelUnavailable, match=f"^The model answered ({said})"):
+        scores(data, tensor("uint8", scale, 3), "none")
+
+
 @pytest.mark.parametrize("dtype", ["float16", "int32"])
 def test_other_dtypes_are_refused(dtype: str) -> None:
     with pytest.raises(ModelUnavailable, match=f"output is {dtype}; read are float32, uint8 and int8"):

@@ -1,20 +1,15 @@
 """A first request: the model is loaded while its image is on the way. Events order it; nothing is timed."""
 
-import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import PIL
 import pytest
 
-import mlserverless
 from helpers.fakes import FakeEngine, fake_engine, folder
 from helpers.images import encode, png_header, rows
-from helpers.origin import Origin, response, serving
+from helpers.origin import Origin, Reply, response, serving
 from mlserverless import engines, formats, predictor
 from mlserverless.deadline import Deadline
 from mlserverless.engines import Engine
@@ -73,17 +68,32 @@ def raising(error: Exception) -> Any:
     raise error
 
 
-def asides(monkeypatch: pytest.MonkeyPatch) -> list[Aside[Any]]:
-    """Return what is begun aside from now on."""
-    begun: list[Aside[Any]] = []
+class Asides:
+    """What is begun aside from now on; ``begun`` tells of the first, and :meth:`then` waits for it."""
 
-    class Counted(Aside[Any]):
-        def __init__(self, call: Callable[[], Any]) -> None:
-            begun.append(self)
-            super().__init__(call)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls, self.begun = list[Any](), threading.Event()
 
-    monkeypatch.setattr(predictor, "Aside", Counted)
-    return begun
+        def aside(call: Callable[[], Any]) -> Aside[Any]:
+            self.calls.append(call)
+            self.begun.set()
+            return Aside(call)
+
+        monkeypatch.setattr(predictor, "Aside", aside)
+
+    def then(self, answer: bytes) -> Reply:
+        """Send ``answer`` when there is one: for an answer that comes at once none is begun."""
+        return after(self.begun, answer)
+
+
+def after(event: threading.Event, answer: bytes) -> Reply:
+    """Send ``answer`` after ``event``, or nothing."""
+
+    def reply(_: Origin, connection: Any) -> None:
+        if event.wait(10):
+            connection.sendall(answer)
+
+    return reply
 
 
 def test_model_is_loaded_after_the_request_was_sent_and_before_the_answer_comes(
@@ -110,20 +120,46 @@ def test_model_is_loaded_after_the_request_was_sent_and_before_the_answer_comes(
 
 
 def test_it_is_begun_once_over_redirects(cold: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = asides(monkeypatch)
-    moved = response(b"", "302 Found", Location="/b"), response(b"", "302 Found", Location="/c")
+    asides = Asides(monkeypatch)
+    moved = [asides.then(response(b"", "302 Found", Location=there)) for there in ("/b", "/c")]
     with serving({"/a": moved[0], "/b": moved[1], "/c": response(PNG)}) as origin:
         assert cold.predict(origin.url("/a"), timeout=20).predictions == BEST
         assert origin.paths == ["/a", "/b", "/c"]
-    assert len(begun) == 1
+    assert len(asides.calls) == 1
+
+
+def test_it_is_begun_once_however_often_the_origin_is_waited_for(
+    cold: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asides = Asides(monkeypatch)
+
+    def download(_u: str, _s: Any, _d: Deadline, _v: str, _p: str, meanwhile: Callable[[], None]) -> bytes:
+        for _ in range(3):
+            meanwhile()
+        return PNG
+
+    monkeypatch.setattr(predictor, "download", download)
+    assert cold.predict(URL, timeout=20).predictions == BEST
+    assert len(asides.calls) == 1
+
+
+def test_where_the_origin_is_never_waited_for_the_model_is_loaded_after(
+    cold: Predictor, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that comes at once is not worth a thread."""
+    asides = Asides(monkeypatch)
+    monkeypatch.setattr(predictor, "download", lambda *_: PNG)
+    assert cold.predict(URL, timeout=20).predictions == BEST
+    assert asides.calls == []
+    assert engine.made[0].given == [PICTURE]
 
 
 def test_second_request_has_nothing_aside(cold: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = asides(monkeypatch)
-    with serving({"/": response(PNG)}) as origin:
+    asides = Asides(monkeypatch)
+    with serving({"/": asides.then(response(PNG))}) as origin:
         for _ in range(3):
             assert cold.predict(origin.url(), timeout=20).predictions == BEST
-    assert len(begun) == 1
+    assert len(asides.calls) == 1
 
 
 def test_bytes_are_opened_while_the_model_is_loaded(
@@ -323,66 +359,3 @@ def test_where_no_thread_is_to_be_had_the_model_is_loaded_after_the_image_came(
     monkeypatch.setattr(threading.Thread, "start", lambda _: raising(RuntimeError("can't start new thread")))
     assert cold.predict(URL, timeout=20).predictions == BEST
     assert engine.made[0].given == [PICTURE]
-
-
-# --- what is imported before the request is sent ---
-
-FIRST = """
-import sys
-sys.path[:0] = sys.argv[1:3]
-from mlserverless import predictor
-sent, begin = set(), predictor._Cold.begin
-def begun(self):
-    sent.update(sys.modules)
-    begin(self)
-predictor._Cold.begin = begun
-{ask}
-import json
-print(json.dumps([answer, sorted(sent), sorted(sys.modules)]))
-"""
-PREDICT = """
-answer = predictor.Predictor(sys.argv[3], allow_private_addresses=True).predict(sys.argv[4]).to_dict()
-"""
-LAMBDA = """
-import os
-os.environ["MLSERVERLESS_MODEL"], os.environ["MLSERVERLESS_ALLOW_PRIVATE_ADDRESSES"] = sys.argv[3], "true"
-from mlserverless.adapters.aws import handler
-class Context:
-    aws_request_id = "id"
-    def get_remaining_time_in_millis(self):
-        return 60_000
-answer = handler({"url": sys.argv[4]}, Context())
-"""
-# What costs a cold function milliseconds, and can wait until the origin does.
-LATER = {
-    *("PIL", "hashlib", "ctypes", "logging", "http.client", "email", "ssl", "urllib.parse", "urllib.request"),
-    *("tomllib", "dataclasses", "numpy", "concurrent.futures", "datetime", "random", "inspect", "zipfile"),
-}
-
-
-@pytest.mark.parametrize(
-    ("ask", "later"), [(PREDICT, LATER | {"json", "struct"}), (LAMBDA, LATER)], ids=["predict", "lambda"]
-)
-def test_only_what_it_takes_is_imported_before_the_request_is_sent(
-    models: Path, photos: Path, tmp_path: Path, ask: str, later: set[str]
-) -> None:
-    """In an interpreter without site, which has imported nothing yet; in a folder without a pyproject.toml."""
-    places = (str(Path(module.__file__ or "").parents[1]) for module in (mlserverless, PIL))
-    with serving({"/": response((photos / "chelsea.png").read_bytes())}) as origin:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-I", "-S", "-c", FIRST.replace("{ask}", ask), *places),
-                *(str(models / "efficientnet-lite0"), origin.url()),
-            ],
-            check=False,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-    assert done.returncode == 0, done.stderr
-    answer, sent, ended = json.loads(done.stdout)
-    assert "cat" in answer["predictions"][0]["label"]
-    assert "mlserverless.net.connection" in sent, "it is asked where the request has been sent"
-    assert later & set(sent) == set()
-    assert {"PIL.Image", "ctypes", "hashlib"} <= set(ended)

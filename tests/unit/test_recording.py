@@ -1,7 +1,6 @@
 """Events: every outcome is recorded before its item is acknowledged, and what is not is handed back."""
 
 import json
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,31 +8,14 @@ import pytest
 
 from helpers.services import PREDICTION, WIRE, FakeService
 from helpers.sinks import MemorySink
+from helpers.words import Words
 from mlserverless import errors
 from mlserverless.deadline import Deadline
 from mlserverless.errors import InvalidRequest, SourceNotFound
 from mlserverless.predictor import Predictor
 from mlserverless.recording import hand_back, lasting, serve
-from mlserverless.serving import Nothing, Redeliver, Service, problem
+from mlserverless.serving import Redeliver, Service, problem
 from mlserverless.types import Outcome, Request
-
-
-class Words:
-    """A trigger whose event is a list of texts: each is a URL, and ``bad`` none."""
-
-    def split(self, event: list[str]) -> Sequence[str]:
-        return event
-
-    def decode(self, item: str) -> Request:
-        if item == "bad":
-            raise InvalidRequest("bad is no URL.")
-        if item == "nothing":
-            raise Nothing
-        return Request(f"id of {item}", url=item)
-
-    def reply(self, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> Any:
-        hand_back(outcomes, failed)
-        return [outcome.to_dict() for outcome in outcomes]
 
 
 def fails(request: Request) -> Any:
@@ -152,107 +134,6 @@ def test_a_sink_that_fails_for_one_item_does_not_take_the_others_along() -> None
     with pytest.raises(Redeliver, match=r"1 of 3 items failed: s3://b/2: sink-error: no space"):
         serve(Words(), ["s3://b/1", "s3://b/2", "s3://b/3"], service, Deadline())
     assert sorted(record["source"] for record in sink.records.values()) == ["s3://b/1", "s3://b/3"]
-
-
-def test_in_turn_each_result_is_recorded_before_the_next_item_is_begun() -> None:
-    """A model that crashes the process over the second must not lose the first."""
-
-    def crash(request: Request) -> Any:
-        assert len(sink.records) == len(service.requests) - 1
-        return PREDICTION
-
-    service = FakeService(crash, sink := MemorySink())
-    items = [f"s3://b/{at}" for at in range(20)]
-    assert len(serve(Words(), items, service, Deadline(), in_turn=True)) == 20
-    assert [request.url for request in service.requests] == items
-
-
-def test_in_turn_what_stood_before_the_end_of_the_process_is_recorded() -> None:
-    class Killed(BaseException):
-        pass
-
-    def answer(request: Request) -> Any:
-        if request.url == "s3://b/3":
-            raise Killed
-        return PREDICTION
-
-    service = FakeService(answer, sink := MemorySink())
-    with pytest.raises(Killed):
-        serve(Words(), [f"s3://b/{at}" for at in range(1, 6)], service, Deadline(), in_turn=True)
-    assert [record["source"] for record in sink.records.values()] == ["s3://b/1", "s3://b/2"]
-
-
-def test_an_item_that_takes_its_time_does_not_hold_back_its_neighbours_record() -> None:
-    written = threading.Event()
-
-    class Telling(MemorySink):
-        def put(self, key: str, record: dict[str, Any], deadline: Deadline) -> None:
-            super().put(key, record, deadline)
-            if record["source"] == "s3://b/2":
-                written.set()
-
-    def answer(request: Request) -> Any:
-        if request.url == "s3://b/1":
-            assert written.wait(10), "the second is not recorded before the first is answered"
-        return PREDICTION._replace(model=request.url or "")
-
-    service = FakeService(answer, sink := Telling())
-    told = serve(Words(), ["s3://b/1", "s3://b/2"], service, Deadline())
-    assert [result["model"] for result in told] == ["s3://b/1", "s3://b/2"], "in the items' order"
-    assert [record["source"] for record in sink.records.values()] == ["s3://b/2", "s3://b/1"]
-
-
-def test_what_failed_is_told_in_the_items_order() -> None:
-    last = threading.Event()
-
-    def answer(request: Request) -> Any:
-        if request.url == "s3://b/3":
-            last.set()
-            return PREDICTION
-        last.wait(10)
-        return SourceNotFound("gone")
-
-    with pytest.raises(Redeliver, match=r"^2 of 3 items failed: s3://b/1: source-not-found: gone; s3://b/2: "):
-        serve(Words(), ["s3://b/1", "s3://b/2", "s3://b/3"], FakeService(answer, concurrency=3), Deadline())
-
-
-def test_an_event_has_so_many_with_the_model_as_the_model_takes() -> None:
-    lock, inside, seen, pairs = threading.Lock(), 0, list[int](), threading.Barrier(2)
-
-    def answer(_: Request) -> Any:
-        nonlocal inside
-        with lock:
-            inside += 1
-            seen.append(inside)
-        pairs.wait(10)
-        with lock:
-            inside -= 1
-        return PREDICTION
-
-    service = FakeService(answer, sink := MemorySink(), concurrency=2)
-    assert len(serve(Words(), [f"s3://b/{at}" for at in range(20)], service, Deadline(20))) == 20
-    assert (max(seen), len(sink.records)) == (2, 20)
-
-
-def test_wrong_settings_hand_every_item_back() -> None:
-    with pytest.raises(
-        Redeliver, match=r"^3 of 3 items failed: s3://b/1: misconfigured: top_k is 'many'.*s3://b/3"
-    ):
-        serve(Words(), ["s3://b/1", "s3://b/2", "s3://b/3"], Service(lambda: Predictor(top_k="many")), Deadline())
-
-
-def test_the_end_of_the_process_ends_the_event() -> None:
-    class Killed(BaseException):
-        pass
-
-    def answer(request: Request) -> Any:
-        if request.url == "s3://b/2":
-            raise Killed
-        return PREDICTION
-
-    service = FakeService(answer, MemorySink())
-    with pytest.raises(Killed):
-        serve(Words(), ["s3://b/1", "s3://b/2", "s3://b/3"], service, Deadline())
 
 
 def test_a_second_delivery_changes_nothing() -> None:

@@ -1,5 +1,6 @@
 """LiteRT's C interface: bit for bit the Python interpreter's answers, and clean failures where it has none."""
 
+import ctypes
 import gc
 import json
 import subprocess
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from mlserverless.engines import Interpreter, Tensor, select
+from mlserverless.engines.capi import DTYPES
+from mlserverless.engines.litert import LiteRtInterpreter
 from mlserverless.errors import ModelUnavailable
 
 MODELS = ("efficientnet-lite0", "dogs-vs-cats")
@@ -91,6 +94,26 @@ def test_mapped_bytes_that_are_no_model_are_refused() -> None:
     broken[4:8] = b"TFL3"
     with pytest.raises(ModelUnavailable, match=r"CreateModelFromBuffer answered with status \d+\.$"):
         select("litert").load(broken, 1)
+
+
+def test_a_size_that_is_left_open_is_one() -> None:
+    """As the Python interpreter has it: mostly it is the batch's."""
+
+    class Runtime:
+        def call(self, name: str, _: Any, out: Any) -> None:
+            if name == "GetRankedTensorType":
+                raw = out._obj
+                raw.rank, raw.element = 4, next(iter(DTYPES))
+                raw.dimensions[:4] = [-1, 224, 224, 3]
+
+    class Bare(LiteRtInterpreter):
+        def __init__(self) -> None:
+            self._runtime: Any = Runtime()
+            self._owned = []
+
+    described, raw = Bare()._describe(ctypes.c_void_p())
+    assert described.shape == (1, 224, 224, 3)
+    assert list(raw.dimensions[:4]) == [1, 224, 224, 3], "the buffer is made by it"
 
 
 def test_wrong_length_names_both(models: Path) -> None:
