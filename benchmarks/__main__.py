@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from datetime import date
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import venvs
+from benchmarks.children import ROOT, Failed
 from helpers.figures import Figure, Scale, show
 
 # Each has ``measure(scale) -> list[Figure]``; in the order of the page.
@@ -27,14 +29,25 @@ CACHE = Path(".cache/bench")
 
 def machine() -> dict[str, Any]:
     """Return what it was measured on."""
-    return {"date": date.today().isoformat(), "python": platform.python_version(), "cores": os.cpu_count()}
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "commit": commit,
+    }
 
 
 def measured(part: str, scale: Scale) -> list[tuple[Figure, float]]:
     """Measure one part and keep its figures."""
     print(f"measuring: {part} …", file=sys.stderr, flush=True)
     start = time.monotonic()
-    figures: list[Figure] = import_module(f"benchmarks.{part}").measure(scale)
+    try:
+        figures: list[Figure] = import_module(f"benchmarks.{part}").measure(scale)
+    except Failed as error:  # the other parts' figures are told all the same
+        figures = [Figure(part, "can be measured", str(error)[:500])]
     seconds = time.monotonic() - start
     kept = {"machine": machine(), "short": scale.short, "figures": [figure._asdict() for figure in figures]}
     CACHE.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ import mlserverless
 from benchmarks import origins
 from benchmarks.batches import Context
 from benchmarks.children import PHOTOS, model
-from helpers.figures import Figure, Scale
+from helpers.figures import Figure, Scale, skip
 from mlserverless import Predictor
 from mlserverless.serving import Service
 
@@ -26,8 +26,10 @@ OURS = str(Path(mlserverless.__file__).parent) + "/"
 INVOKE = "LiteRtInterpreter.run"
 # By design more than once: the clock is asked anew by each stage; what is there already is looked up; and Pillow's
 # errors are caught where it opens and where it decodes.
-TIMED = ("Deadline.remaining", "Deadline.check", "Deadline.less", "Deadline.within", "time_left")
-TIMED += ("Service.predictor", "guarded")
+TIMED = (
+    *("Deadline.remaining", "Deadline.check", "Deadline.less", "Deadline.within", "time_left"),
+    *("Service.predictor", "guarded"),
+)
 PARTS_OF_ONE = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")  # of the function that they stand in
 BY_VALUE = (str, bytes, int, float, bool, type(None))
 
@@ -106,7 +108,7 @@ def _of(
     try:
         ask = make(Service(lambda: predictor), url)
     except ImportError as error:
-        return Figure(told, bar, skipped=f"{error}", held=True)
+        return skip(told, bar, f"{error}")
     ask()
     recorder = Recorder()
     with recorder.on():
@@ -120,7 +122,7 @@ def _of(
         told,
         bar,
         f"{different} functions in {len(before)} calls, then {len(names) - len(before)} calls with invoke and the "
-        f"answer; twice: {', '.join(again) or 'nothing'}",
+        f"answer; twice: {', '.join(again) or 'nothing'}, but for the clock, a look-up and a guard",
         not again,
         {
             "calls": [f"{call.name} ({call.where})" for call in recorder.calls],

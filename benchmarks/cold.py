@@ -11,6 +11,7 @@ from helpers.figures import Figure, Scale
 PHOTO = "rocket.jpg"
 FAR = 0.1  # seconds
 FLOORS = ("numpy floor", "lean floor")
+ONE_THREAD = "mlserverless, one thread"  # as the floors run their invoke
 
 
 def commands(origin: str) -> dict[str, Command]:
@@ -24,6 +25,10 @@ def commands(origin: str) -> dict[str, Command]:
     return {
         "numpy floor": Command((sys.executable, str(SUBJECTS / "numpy_floor.py"), *raw)),
         "lean floor": Command((sys.executable, str(SUBJECTS / "lean_floor.py"), *raw)),
+        ONE_THREAD: Command(
+            (sys.executable, str(SUBJECTS / "ours.py"), str(folder), f"{origin}/{PHOTO}"),
+            {**ours, "MLSERVERLESS_THREADS": "1"},
+        ),
         "mlserverless": Command(
             (sys.executable, str(SUBJECTS / "ours.py"), str(folder), f"{origin}/{PHOTO}"), ours
         ),
@@ -61,6 +66,14 @@ def measure(scale: Scale) -> list[Figure]:
                 {"seconds": {name: summary([r.wall for r in runs]) for name, runs in near.items()}},
             )
         )
+    found.append(
+        Figure(
+            "the same with one thread, as the floor has",
+            "shown",
+            _told(near, ONE_THREAD, "lean floor"),
+            True,
+        )
+    )
     against = ratio_of(far, "mlserverless", "lean floor")
     found.append(
         Figure(

@@ -1,7 +1,6 @@
 """Who is measured in ``peers``: other libraries, each in a venv of its own, and this project in three forms."""
 
 import hashlib
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import venvs
-from benchmarks.children import BUNDLED, ROOT, SUBJECTS, Command, model
+from benchmarks.children import BUNDLED, ROOT, SUBJECTS, Command, model, put
 
 OURS = "mlserverless"
 ONE_THREAD, NEAREST = f"{OURS}, 1 thread", f"{OURS}, 1 thread, nearest pixels"
@@ -87,7 +86,7 @@ def ours() -> dict[str, Command]:
         data = (bilinear / name).read_bytes()
         if name == "model.toml":
             data = data.replace(b'resize = "bilinear"', b'resize = "nearest"')
-        _put(near / name, data)
+        put(near / name, data)
     forms = ((OURS, bilinear, AS_IT_COMES), (ONE_THREAD, bilinear, ONE), (NEAREST, near, ONE))
     return {
         name: Command(
@@ -151,10 +150,3 @@ def _size(site: Path, names: Iterable[str]) -> float:
             paths = (Path(str(found.locate_file(file))) for file in found.files or ())
             total += sum(path.stat().st_size for path in paths if path.is_file())
     return total / 1e6
-
-
-def _put(path: Path, data: bytes) -> None:
-    if not path.is_file() or path.read_bytes() != data:  # another process may have it mapped
-        beside = path.with_suffix(f".{os.getpid()}")
-        beside.write_bytes(data)
-        beside.replace(path)

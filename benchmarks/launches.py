@@ -37,7 +37,8 @@ def measure(scale: Scale, url: str, bar: float) -> Figure:
         raise Failed(f"the sandboxes answered differently: {answers}")
     times = ratio(first, warm)
     return Figure(
-        f"Lambda: first invoke after init against the median of {scale.of(WARM, 10)} more, http image",
+        f"Lambda, {MEMORY_MB:,} MB, an http image: first invoke after init against the median of "
+        f"{scale.of(WARM, 10)} more",
         f"≤ {bar} ×",
         f"{times}, medians {median(first):.1f} against {median(warm):.1f} ms, init {median(init):.0f} ms, "
         f"{len(first)} fresh sandboxes",

@@ -17,7 +17,19 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from benchmarks import contenders, origins, photos, venvs
-from benchmarks.children import PHOTOS, ROOT, Command, Failed, Run, interleave, launcher, ratio, ratio_of, summary
+from benchmarks.children import (
+    PHOTOS,
+    ROOT,
+    Command,
+    Failed,
+    Ratio,
+    Run,
+    interleave,
+    launcher,
+    ratio,
+    ratio_of,
+    summary,
+)
 from benchmarks.contenders import FLOOR, NEAREST, ONE_THREAD, OURS, PEERS, Peer
 from helpers.figures import Figure, Scale, skip
 
@@ -44,7 +56,7 @@ def measure(scale: Scale) -> list[Figure]:
         with origins.served(Path(folder)) as origin:
             urls = {size: f"{origin}/{path.name}" for size, path in zip(WARM, paths, strict=True)}
             ours = contenders.ours()
-            peers, missing = _able(ours[OURS], list(urls.values()))
+            peers, missing, failed = _able(ours[OURS], list(urls.values()))
             cold = interleave(
                 {name: _asked(command, urls[SMALL]) for name, command in {OURS: ours[OURS], **peers}.items()},
                 scale.of(15, 2),
@@ -59,6 +71,8 @@ def measure(scale: Scale) -> list[Figure]:
     for peer in PEERS:
         if peer.name in missing:
             found.append(skip(f"{peer.name}: cold, warm, CPU", AHEAD, missing[peer.name]))
+        elif peer.name in failed:
+            found.append(Figure(f"{peer.name}: cold, warm, CPU", AHEAD, failed[peer.name]))
         else:
             found.append(_cold(peer, cold, details))
             found += [_against(peer, size, warm[size]) for size in WARM]
@@ -73,23 +87,26 @@ def _coffee(folder: Path) -> Path:
     return path
 
 
-def _able(ours: Command, urls: Sequence[str]) -> tuple[dict[str, Command], dict[str, str]]:
-    # The peers that run here and give our answer to each photo; what the others say.
-    able, missing = {}, {}
+def _able(ours: Command, urls: Sequence[str]) -> tuple[dict[str, Command], dict[str, str], dict[str, str]]:
+    # The peers that give our answer to each photo; why others cannot be had; what is wrong with those that can.
+    able, missing, failed = {}, {}, {}
     with launcher() as started:
         answers = [started.run(_asked(ours, url)).said for url in urls]
         for peer in PEERS:
             try:
                 command = contenders.command(peer)
                 said = [started.run(_asked(command, url)).said for url in urls]
-            except (venvs.Unavailable, Failed) as error:
-                missing[peer.name] = str(error).splitlines()[-1].replace(f"{ROOT}/", "")
+            except venvs.Unavailable as error:
+                missing[peer.name] = str(error)
+                continue
+            except Failed as error:
+                failed[peer.name] = str(error).splitlines()[-1].replace(f"{ROOT}/", "")
                 continue
             if said == answers:
                 able[peer.name] = command
             else:
-                missing[peer.name] = f"it says classes {', '.join(said)} where ours are {', '.join(answers)}"
-    return able, missing
+                failed[peer.name] = f"it says classes {', '.join(said)} where ours are {', '.join(answers)}"
+    return able, missing, failed
 
 
 def _asked(command: Command, url: str, *more: str) -> Command:
@@ -121,7 +138,7 @@ def _same(cold: Mapping[str, Sequence[Run]], warm: Mapping[str, Any], details: d
         "peers: every answer is ours",
         "all",
         f"all of {count:,}, {names}",
-        len(answers) == 1,
+        len(answers) == 1 and len(cold) > 1,
         details,
     )
 
@@ -142,19 +159,21 @@ def _cold(peer: Peer, runs: Mapping[str, Sequence[Run]], details: Mapping[str, A
 
 def _against(peer: Peer, size: str, spent: Mapping[str, Sequence[Spent]]) -> Figure:
     alike = NEAREST if peer.nearest else ONE_THREAD
-    wall = ratio(*([one.wall for one in spent[name]] for name in (OURS, peer.name)))
-    cpu, fair = (
-        ratio(*([one.cpu for one in spent[name]] for name in (mine, peer.name))) for mine in (OURS, alike)
-    )
+    wall, fair_wall = (_beside(spent, name, peer.name, "wall") for name in (OURS, alike))
+    cpu, fair_cpu = (_beside(spent, name, peer.name, "cpu") for name in (OURS, alike))
     mine, theirs, floor = (_median(spent, name, "wall") for name in (OURS, peer.name, FLOOR))
     return Figure(
         f"warm, {size}, against {peer.name} ({peer.does})",
-        f"{AHEAD}, CPU too",
-        f"{wall}, {mine:.1f} against {theirs:.1f} ms, which is {theirs / floor:.1f} × a {FLOOR}; CPU "
-        f"{cpu} as it comes, {fair} at its work, {_median(spent, OURS, 'cpu'):.1f} and "
+        f"{AHEAD}, CPU too, as it comes or told to do the same work",
+        f"{wall}, {mine:.1f} against {theirs:.1f} ms, which is {theirs / floor:.1f} × a {FLOOR}; CPU {cpu}; "
+        f"at the same work {fair_wall.median:.2f} × and CPU {fair_cpu}, "
         f"{_median(spent, alike, 'cpu'):.1f} against {_median(spent, peer.name, 'cpu'):.1f} ms",
-        wall.median < 1 and min(cpu.median, fair.median) < 1,
+        (wall.median < 1 and cpu.median < 1) or (fair_wall.median < 1 and fair_cpu.median < 1),
     )
+
+
+def _beside(spent: Mapping[str, Sequence[Spent]], ours: str, theirs: str, what: str) -> Ratio:
+    return ratio(*([getattr(one, what) for one in spent[name]] for name in (ours, theirs)))
 
 
 def _median(spent: Mapping[str, Sequence[Spent]], name: str, what: str) -> float:

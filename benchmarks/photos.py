@@ -14,6 +14,7 @@ from benchmarks.children import PHOTOS, ROOT
 
 FOLDER = ROOT / ".cache" / "bench" / "photos"
 SOURCE, QUALITY, GRAIN = "coffee.png", 90, 0.04  # GRAIN: the noise's share; a 12 MP JPEG has 2 MB with it
+THUMBNAIL = 320
 SIZES = {0.25: (577, 433), 0.5: (816, 612), 1: (1155, 866), 2: (1632, 1224), 4: (2309, 1732), 8: (3266, 2449)}
 SIZES |= {12: (4000, 3000), 24: (5657, 4243)}  # megapixels -> width, height, as cameras have them: 4 by 3
 
@@ -36,6 +37,19 @@ def photo(megapixels: float, kind: str = "jpg") -> Path:
         image.save(begun, {"jpg": "JPEG"}.get(kind, kind.upper()), quality=QUALITY)
         begun.replace(path)
     return path
+
+
+def thumbnails() -> Path:
+    """Return a folder of the bundled photos as galleries show them: JPEG, 320 pixels wide."""
+    folder = FOLDER / "thumbnails"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in bundled():
+        made = folder / f"{path.stem}.jpg"
+        if not made.is_file():
+            with Image.open(path) as source:
+                size = THUMBNAIL, round(THUMBNAIL * source.height / source.width)
+                source.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(made, quality=QUALITY)
+    return folder
 
 
 def crops(count: int, seed: int, *, least: float, sides: tuple[int, int]) -> Iterator[bytes]:

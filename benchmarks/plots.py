@@ -49,6 +49,8 @@ def main() -> None:
         path.stem: [figure["details"] for figure in json.loads(path.read_text())["figures"]]
         for path in sorted(cache.glob("*.json"))
     }
+    for old in folder.glob("bench-*.svg"):  # no picture of what was not measured stands beside new numbers
+        old.unlink()
     for name, draw in PICTURES.items():
         try:
             figure = draw(parts)

@@ -12,7 +12,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from benchmarks import batches, origins, photos, turns, venvs
-from benchmarks.children import MODEL, PHOTOS, ROOT, SUBJECTS, Command, interleave, model, summary
+from benchmarks.children import MODEL, PHOTOS, ROOT, SUBJECTS, Command, Failed, interleave, model, summary
 from helpers.figures import Figure, Scale
 from mlserverless import Predictor
 
@@ -50,7 +50,7 @@ def _batch_sizes(scale: Scale) -> Figure:
     for name, delay in (("near", 0.0), (f"{1000 * batches.FAR:.0f} ms away", batches.FAR)):
         with origins.served(PHOTOS, delay) as origin, batches.ways() as ways:
             for size in SIZES:
-                asked = batches.urls(origin, size)
+                asked = batches.urls(origin, PHOTOS, size)
                 spent = turns.interleave(
                     {"batch": partial(ways.http, asked), "one after another": partial(ways.single, asked)},
                     scale.of(9, 1),
@@ -99,6 +99,8 @@ def _round(predictor: Predictor, data: bytes, count: int, answers: int) -> tuple
         thread.start()
     for thread in threads:
         thread.join()
+    if len(spent) != count * max(2, answers // count):
+        raise Failed(f"of {count} threads some ended before their last answer")
     return len(spent) / (time.perf_counter() - start), quantiles(spent, n=20)[-1]
 
 

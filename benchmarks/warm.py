@@ -19,8 +19,9 @@ from benchmarks.children import MODEL, model, ratio, summary
 from helpers.figures import Figure, Scale
 from mlserverless import Predictor
 
-THREADS = 1  # of an invoke, for every subject
-TYPICAL, LARGE = photos.SIZES[2], photos.SIZES[12]
+THREADS = 1  # of an invoke, for the floor and for what is held against it
+TYPICAL = 4  # megapixels, between a web page's photos and a phone's
+LARGE = photos.SIZES[12]
 SHARE, MOST_MS, FASTER, BESIDE_DRAFT = 0.03, 0.5, 2.0, 1.05
 
 
@@ -51,7 +52,7 @@ def measure(scale: Scale) -> list[Figure]:
     predictor = Predictor(model(), allow_private_addresses=True, threads=THREADS)
     floor = bare.Model(MODEL / "model.tflite", THREADS)
     with TemporaryDirectory() as folder:
-        for path in (*photos.bundled(), photos.photo(2), photos.photo(12)):
+        for path in (*photos.bundled(), *map(photos.photo, (2, TYPICAL, 12))):
             shutil.copy(path, folder)
         with origins.served(Path(folder)) as url:
             origin = bare.Origin(url)
@@ -60,17 +61,22 @@ def measure(scale: Scale) -> list[Figure]:
                     "mlserverless": partial(_index, predictor, f"{url}/{path.name}"),
                     "bare": partial(bare.predict, floor, origin, f"/{path.name}"),
                 }
-                for path in (photos.photo(2), *photos.bundled(), photos.photo(12))
+                for path in (photos.photo(TYPICAL), photos.photo(2), *photos.bundled(), photos.photo(12))
             }
             spent = {
                 name: turns.interleave(pair, scale.of(15 if "12mp" in name else 101, 5))
                 for name, pair in pairs.items()
             }
             large = photos.photo(12).name
-            against = _write_ups(pairs[large], f"{url}/{large}", scale.of(15, 5))
+            comes = Predictor(model(), allow_private_addresses=True)  # with all cores' threads, as it comes
+            against = _write_ups(partial(_index, comes, f"{url}/{large}"), f"{url}/{large}", scale.of(15, 5))
             stages = _stages(predictor, floor, origin, url, [photos.photo(2).name, large], scale)
     return [
-        *(_overhead(name, spent[name], held=name == photos.photo(2).name) for name in pairs if name != large),
+        *(
+            _overhead(name, spent[name], held=name == photos.photo(TYPICAL).name)
+            for name in pairs
+            if name != large
+        ),
         *_at_12_mp(against, spent[large], stages),
         *agreement.measure(scale),
     ]
@@ -80,11 +86,11 @@ def _index(predictor: Predictor, url: str) -> int:
     return predictor.predict(url, top_k=1).predictions[0].index
 
 
-def _write_ups(pair: Mapping[str, Callable[[], int]], url: str, runs: int) -> dict[str, list[float]]:
+def _write_ups(ours: Callable[[], int], url: str, runs: int) -> dict[str, list[float]]:
     # Its own resampling, the cheapest there is, picks other pixels: its answer may be another one.
     return turns.interleave(
         {
-            "mlserverless": pair["mlserverless"],
+            "mlserverless": ours,
             "write-up": partial(WriteUp(Image.Resampling.NEAREST), url),
             "write-up, bilinear": partial(WriteUp(Image.Resampling.BILINEAR), url),
         },

@@ -85,7 +85,8 @@ def png(data: bytes) -> bytes:
         elif kind == b"eXIf":  # may stand after the pixels
             exif, whole = exif if exif.stop else slice(at, end), False
         elif kind != b"IEND":
-            whole = whole and HARMLESS.get(kind) == end - at - 12 and _sound(data[at + 4 : end])
+            # Among the pixels it would end them for Pillow.
+            whole = whole and not pixels and HARMLESS.get(kind) == end - at - 12 and _sound(data[at + 4 : end])
         if kind == b"IEND" or end >= len(data):
             if whole:
                 return data

@@ -13,7 +13,7 @@ from mlserverless import postprocess, prepare, preprocess
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.engines import Interpreter
-from mlserverless.errors import Overloaded
+from mlserverless.errors import DeadlineExceeded, ImageTooLarge, Overloaded
 from mlserverless.loading import Loaded
 from mlserverless.pace import Pace
 from mlserverless.types import Prediction, Request
@@ -47,18 +47,30 @@ def classify(
         settings.top_k, settings.score_threshold, settings.labels_allow, settings.labels_deny
     )
     choice = postprocess.choose(request.options, default, loaded.model.labels)
-    whole, begun = image.size, perf_counter()
+    whole = image.size
     output = run(loaded, image, settings, pace, deadline, timings, queue)
     values = postprocess.scores(output, loaded.output, loaded.model.activation)
-    spent = perf_counter() - begun
-    drafted = image.size != whole
-    if again and drafted and postprocess.nearly_equal(values) and deadline.remaining() > LONGER * spent:
-        with suppress(Overloaded):  # the first answer is one, too
-            output = run(loaded, again(), settings._replace(decode="whole"), pace, deadline, timings, queue)
+    order = postprocess.leading(values, loaded.model.labels, choice)
+    if (
+        again is not None
+        and image.size != whole
+        and postprocess.nearly_equal([values[i] for i in order])
+        and (soon := deadline.less(LONGER * _worked(timings))).remaining()
+        > 0  # begun later, it would not end in time
+    ):
+        with suppress(Overloaded, DeadlineExceeded, ImageTooLarge):  # the first answer is one, too
+            wholly = settings._replace(decode="whole")
+            output = run(loaded, again(), wholly, Pace(), soon, timings, queue)
             values = postprocess.scores(output, loaded.output, loaded.model.activation)
-    chosen = postprocess.best(values, loaded.model.labels, choice)
+            order = postprocess.leading(values, loaded.model.labels, choice)
+    chosen = postprocess.best(values, loaded.model.labels, choice, order)
     rounded = tuple((name, round(1000 * seconds, 3)) for name, seconds in timings)
     return Prediction(loaded.model.name, loaded.model.sha256, chosen, rounded)
+
+
+def _worked(timings: Timings) -> float:
+    # How long it waited for an interpreter says nothing of how long it will work.
+    return sum(seconds for name, seconds in timings if name in ("prepare", "preprocess", "invoke"))
 
 
 def run(

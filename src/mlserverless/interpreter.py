@@ -14,6 +14,7 @@ scheduled and has Python's lock. Eight threads that pause half a millisecond bet
 answered 150 a second that way, and 229 this way.
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -46,7 +47,7 @@ class Pool:
         # Guards all of this, and tells the pool's own threads, of which ``_resting`` wait, what they are handed.
         self._changed = threading.Condition()
         self._handed: list[Interpreter] = []
-        self._resting = 0
+        self._resting, self._owner = 0, os.getpid()
 
     @property
     def made(self) -> int:
@@ -57,15 +58,15 @@ class Pool:
         """Return ``work(interpreter)``, done by this thread, or by one of the pool's own where it has to wait.
 
         Raises Overloaded where none comes free before the ``deadline`` or ``queue`` requests wait already (each
-        holds an image, and who asked may have given up), what loading raises, and what ``work`` does.
+        holds an image, and who asked may have given up), what loading raises, and what ``work`` does. Without a
+        ``queue``, as the members of a batch are, it does not count as one that waits: a batch is one caller's, and
+        may not fill the queue of everybody's.
         """
         with self._changed:
             if self._in_use >= self.size:
-                if len(self._jobs) >= queue:
-                    raise Overloaded(
-                        f"All {self.size} interpreters are busy and {len(self._jobs)} requests wait already."
-                    )
-                self._jobs.append(job := Job(work))
+                if (waiting := sum(job.counted for job in self._jobs)) >= queue:
+                    raise Overloaded(f"All {self.size} interpreters are busy and {waiting} requests wait already.")
+                self._jobs.append(job := Job(work, counted=queue != inf))
             else:
                 self._in_use += 1
                 job = None
@@ -122,8 +123,10 @@ class Pool:
                 self._in_use -= 1
                 return
             self._handed.append(interpreter)
-            if self._resting:
-                self._resting -= 1
+            if self._owner != (owner := os.getpid()):  # a fork has none of its parent's threads
+                self._owner, self._resting = owner, 0
+                self._changed.notify_all()  # which forgets them: else one of them would be woken for one of ours
+            if len(self._handed) <= self._resting:
                 self._changed.notify()
                 return
         try:
@@ -133,18 +136,20 @@ class Pool:
                 mine = self._handed.pop() if self._handed else None  # or one that came to rest just now has it
             if mine is not None:
                 self._work_off(mine)
-            with self._changed:
-                self._resting -= 1
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._handed:
-                    if not self._changed.wait(REST_S) and not self._handed:
-                        self._resting -= 1  # a pool that nobody has any more can go, too
-                        return
-                interpreter = self._handed.pop()
+                self._resting += 1
+                try:
+                    while not self._handed:
+                        if not self._changed.wait(REST_S) and not self._handed:
+                            return  # a pool that nobody has any more can go, too
+                    interpreter = self._handed.pop()
+                finally:
+                    self._resting -= 1
             self._work_off(interpreter)
+            del interpreter
 
     def _work_off(self, interpreter: Interpreter) -> None:
         # From one job to the next without a rest, for as long as there are any.
@@ -158,7 +163,6 @@ class Pool:
             if not self._jobs:
                 self._idle.append(interpreter)
                 self._in_use -= 1
-                self._resting += 1
                 return None
             job = self._jobs.popleft()
             if self._idle and interpreter is self._first:  # which is for who is alone

@@ -134,7 +134,8 @@ def _contents(path: str) -> "Contents":
     with open(path, "rb") as file:
         about = os.stat(file.fileno())
         writable = about.st_mode & WRITE_BITS and os.access(path, os.W_OK)
-        if writable or not about.st_size:
+        elsewhere = about.st_dev != os.stat(__file__).st_dev  # a volume, into which others may write
+        if writable or elsewhere or not about.st_size:
             return file.read()
         from mmap import ACCESS_COPY, mmap
 

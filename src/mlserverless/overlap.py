@@ -1,16 +1,18 @@
-"""What one request does side by side: a call aside, and the members of a batch."""
+"""What one request does side by side: a call aside (a future), and the members of a batch."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from mlserverless.deadline import Deadline
-from mlserverless.errors import DeadlineExceeded, Overloaded
+from mlserverless.errors import DeadlineExceeded
 
-MOST = 16  # members of a batch that are under way at a time; each holds at most ``max_bytes`` of an image
+# Members of batches that are under way at a time, in the whole process and beside one of every batch. Each holds
+# an image of at most ``max_bytes``.
+MOST = 16
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_spare = threading.Semaphore(MOST - 1)
 
 
 class Aside(Generic[Result]):
@@ -58,10 +60,13 @@ class Aside(Generic[Result]):
 
 
 class Job(Generic[Result]):
-    """``work`` that waits to be done by another thread; ``done`` is held until it has been tried."""
+    """``work`` that waits to be done by another thread; ``done`` is held until it has been tried.
 
-    def __init__(self, work: Callable[[Any], Result]) -> None:
-        self._work, self.done = work, threading.Lock()
+    ``counted`` says whether it counts as one that waits.
+    """
+
+    def __init__(self, work: Callable[[Any], Result], *, counted: bool = True) -> None:
+        self._work, self.done, self.counted = work, threading.Lock(), counted
         self._results: list[Result] = []
         self._error: BaseException | None = None
         self.done.acquire()
@@ -80,36 +85,21 @@ class Job(Generic[Result]):
         self.done.release()
 
     def result(self) -> Result:
-        """Return what the work returned, or raise what it raised; once it is done."""
-        if self._error is not None:
-            raise self._error
-        return self._results[0]
-
-
-class Turns:
-    """What the members of one batch share: of them, ``most`` at a time are with the model or wait for it.
-
-    A batch is one caller's. It may not fill the queue of everybody's.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._free = threading.Semaphore(most)
-
-    @contextmanager
-    def one(self, deadline: Deadline) -> Iterator[None]:
-        """Wait for a turn, which ends with the block; Overloaded where none comes before the ``deadline``."""
-        if not self._free.acquire(timeout=min(deadline.remaining(), threading.TIMEOUT_MAX)):
-            raise Overloaded("The batch had more images than could be classified until the time was over.")
+        """Return what the work returned, or raise what it raised; once it is done, and once."""
+        if self._error is None:
+            return self._results[0]
+        error, self._error = self._error, None  # kept, it would keep the frames that hold the image
         try:
-            yield
+            raise error
         finally:
-            self._free.release()
+            del error
 
 
 def each(call: Callable[[Item], Result], items: Sequence[Item], *, in_turn: bool = False) -> list[Result]:
-    """Return ``call(item)`` for each of ``items``, in their order: ``MOST`` at a time, or each after the other.
+    """Return ``call(item)`` for each of ``items``, in their order: side by side, or ``in_turn``.
 
-    Where fewer threads are to be had, fewer are at a time: this one is one of them.
+    ``MOST`` are under way at a time, fewer where other batches use the threads for more, or there are no threads:
+    this one is one of them.
     """
     left, taking, results = iter(enumerate(items)), threading.Lock(), dict[int, Result]()
 
@@ -121,12 +111,15 @@ def each(call: Callable[[Item], Result], items: Sequence[Item], *, in_turn: bool
                 return
             results[found[0]] = call(found[1])
 
-    others = [] if in_turn else [Aside(work) for _ in range(min(len(items), MOST) - 1)]
+    others: list[Aside[None]] = []
+    while not in_turn and len(others) + 1 < min(len(items), MOST) and _spare.acquire(blocking=False):
+        others.append(Aside(work))
     try:
         work()
     finally:
         for other in others:
             other.wait()
+            _spare.release()
     for other in others:
         other.result(Deadline(), "the batch had ended")  # which raises what one of them raised
     return [results[at] for at in range(len(items))]

@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Container, Iterable
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -100,17 +100,34 @@ def choose(options: Options, default: Choice, known: Container[str]) -> Choice:
     )
 
 
-def best(values: list[float], labels: tuple[str, ...], choice: Choice) -> tuple[Score, ...]:
-    """Return the chosen classes, best first; equal scores in the order of the model's output."""
-    kept: Iterable[int] = range(len(values))
-    ranked = values
-    if choice.allow or choice.deny:
-        allow, deny = frozenset(choice.allow), frozenset(choice.deny)
-        kept = [i for i in kept if labels[i] not in deny and (not allow or labels[i] in allow)]
-        ranked = [values[i] for i in kept]
-    # What is below the lowest of the best need not be sorted with its index.
-    least = sorted(ranked, reverse=True)[: choice.top_k][-1:]
-    bar = max([choice.threshold, *least])
-    kept = [i for i in kept if values[i] >= bar]
-    kept.sort(key=values.__getitem__, reverse=True)  # which keeps the order of equal ones
-    return tuple(Score(labels[index], index, values[index]) for index in kept[: choice.top_k])
+def kept(values: list[float], labels: tuple[str, ...], choice: Choice) -> Sequence[int]:
+    """Return the indices of the classes that ``choice`` lets be answered, whatever their scores."""
+    if not choice.allow and not choice.deny:
+        return range(len(values))
+    allow, deny = frozenset(choice.allow), frozenset(choice.deny)
+    return [i for i, label in enumerate(labels) if label not in deny and (not allow or label in allow)]
+
+
+def leading(values: list[float], labels: tuple[str, ...], choice: Choice) -> list[int]:
+    """Return the indices of the highest that may be answered, best first: as many as are asked for, at least two.
+
+    Equal ones stand in the order of the model's output; the threshold is not looked at.
+    """
+    indices = kept(values, labels, choice)
+    # What is below the lowest of them need not be sorted with its index.
+    ranked = values if len(indices) == len(values) else [values[i] for i in indices]
+    count = max(2, choice.top_k)
+    if not (highest := sorted(ranked, reverse=True)[:count]):
+        return []
+    found = [i for i in indices if values[i] >= highest[-1]]
+    found.sort(key=values.__getitem__, reverse=True)  # which keeps the order of equal ones
+    return found[:count]
+
+
+def best(
+    values: list[float], labels: tuple[str, ...], choice: Choice, order: list[int] | None = None
+) -> tuple[Score, ...]:
+    """Return the classes that ``choice`` asks for, best first; ``order``: what :func:`leading` says, if known."""
+    order = leading(values, labels, choice) if order is None else order
+    asked = [i for i in order[: choice.top_k] if values[i] >= choice.threshold]
+    return tuple(Score(labels[i], i, values[i]) for i in asked)

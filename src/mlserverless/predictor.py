@@ -8,11 +8,10 @@ import math
 import os
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from mlserverless.config import Settings, vcpus
+from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.download import download
 from mlserverless.errors import (
@@ -20,10 +19,11 @@ from mlserverless.errors import (
     ImageTooLarge,
     InvalidRequest,
     MlserverlessError,
+    ModelUnavailable,
     SourceNotFound,
 )
 from mlserverless.options import read_options
-from mlserverless.overlap import Aside, Turns
+from mlserverless.overlap import Aside
 from mlserverless.pace import Pace
 from mlserverless.types import Prediction, Request
 
@@ -74,11 +74,6 @@ class Predictor:
         """The model, None until it is loaded."""
         return self._loaded
 
-    @property
-    def concurrency(self) -> int:
-        """How many images are with the model at a time, at most."""
-        return self.settings.concurrency or max(1, round(vcpus()))
-
     def warm_up(self) -> None:
         """Load the model and all that a first request would; run it on a grey image of each accepted format."""
         loading = Aside(self.load)
@@ -126,34 +121,32 @@ class Predictor:
         loaded = self.load(deadline)
         return inference.classify(loaded, source, Request(options=chosen), self.settings, self._pace, deadline, [])
 
-    def answer(
-        self, request: Request, deadline: Deadline, *, queue: float = math.inf, turns: Turns | None = None
-    ) -> Prediction:
+    def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
         """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not.
 
-        It is Overloaded where every interpreter is busy and ``queue`` requests wait for one already. ``turns`` are
-        those of the batch that it is a member of.
+        It is Overloaded where every interpreter is busy and ``queue`` requests wait for one already.
         """
         timings: Timings = []
         cold = _Cold(self, deadline) if self._loaded is None else None
         try:
             data = self._bytes(request, deadline, timings, cold.begin if cold else None)
-            with turns.one(deadline) if turns else nullcontext():
-                image = self._opened(data, timings)
-                loaded = self._waited_for(cold, deadline, timings)
-                from mlserverless.inference import classify
+            image = self._opened(data, timings)
+            loaded = self._waited_for(cold, deadline, timings)
+            from mlserverless.inference import classify
 
-                return classify(
-                    loaded,
-                    image,
-                    request,
-                    self.settings,
-                    self._pace,
-                    deadline,
-                    timings,
-                    queue,
-                    lambda: self._opened(data, timings),
-                )
+            return classify(
+                loaded,
+                image,
+                request,
+                self.settings,
+                self._pace,
+                deadline,
+                timings,
+                queue,
+                lambda: self._opened(data, timings),
+            )
+        except ModelUnavailable:
+            raise
         except MlserverlessError:
             # A model that cannot be used is told before an image that cannot, whichever was found out first.
             self._waited_for(cold, deadline, [])

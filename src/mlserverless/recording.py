@@ -44,7 +44,7 @@ def serve(
     not predicted again.
     """
     items = trigger.split(event)
-    predict = service.in_batch() if len(items) > 1 and not in_turn else service.predict
+    predict = service.predict_member if len(items) > 1 and not in_turn else service.predict
 
     def one(item: Any) -> tuple[Outcome | None, bool]:
         return _one(trigger, item, service, predict, deadline, sink or _opened(service), resume)

@@ -16,7 +16,7 @@ from mlserverless.deadline import Deadline
 from mlserverless.errors import InternalError, InvalidRequest, MethodNotAllowed, MlserverlessError, Overloaded
 from mlserverless.logs import log
 from mlserverless.net.url import redact
-from mlserverless.overlap import Aside, Turns, each
+from mlserverless.overlap import Aside, each
 from mlserverless.predictor import Predictor
 from mlserverless.sinks import Sink, open_sink
 from mlserverless.sinks.log import LogSink, print_line, trace
@@ -91,19 +91,16 @@ class Service:
         """The function's log, for what no other sink is to keep."""
         return LogSink(self._write)
 
-    def predict(self, request: Request, deadline: Deadline, turns: Turns | None = None) -> Prediction:
+    def predict(self, request: Request, deadline: Deadline) -> Prediction:
         """Answer ``request`` within the settings' time; raise a MlserverlessError."""
         predictor = self.predictor
         settings = predictor.settings
-        return predictor.answer(request, deadline.within(settings.timeout), queue=settings.queue, turns=turns)
+        return predictor.answer(request, deadline.within(settings.timeout), queue=settings.queue)
 
-    def in_batch(self) -> Answer:
-        """Return what answers each request of one batch, which come from several threads."""
-        try:
-            turns = Turns(self.predictor.concurrency)
-        except MlserverlessError:  # each of them is told why
-            return self.predict
-        return lambda request, deadline: self.predict(request, deadline, turns)
+    def predict_member(self, request: Request, deadline: Deadline) -> Prediction:
+        """Answer a member of a batch, which waits for the others of it whatever the setting ``queue`` says."""
+        predictor = self.predictor
+        return predictor.answer(request, deadline.within(predictor.settings.timeout))
 
     def model(self) -> ModelId:
         """Return which model answers; an empty one until it is loaded."""
@@ -117,7 +114,7 @@ class Service:
         """Do before the first request what it would find undone. A failure is logged; requests tell it, too."""
         try:
             self._prepare()
-        except MlserverlessError as error:
+        except Exception as error:  # noqa: BLE001 - raised at import it would end the function
             log().error("warm-up failed: %s", error)
 
     def suspend(self) -> None:
@@ -175,8 +172,8 @@ def answer_each(
 ) -> list[Outcome]:
     """Return one outcome for each ``(id, item)``, in order: one that fails does not take the others with it.
 
-    They are answered side by side, by ``predict`` from several threads: see :meth:`Service.in_batch`. The id is
-    the request's where ``decode`` finds none in the item, or fails.
+    They are answered side by side, by ``predict`` from several threads: see :meth:`Service.predict_member`. The id
+    is the request's where ``decode`` finds none in the item, or fails.
     """
     return each(lambda named: answer(*named, decode, predict, deadline), list(items))
 

@@ -1,6 +1,7 @@
 """S3's notifications and direct invokes, through the handler."""
 
 import json
+import math
 import threading
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,9 @@ def test_a_direct_invoke_of_a_list_is_answered_side_by_side(monkeypatch: pytest.
         return PREDICTION
 
     asked = {"urls": ["https://x.example/1", "https://x.example/2"]}
-    found = make_handler(FakeService(answer, concurrency=2))(asked, Context())
-    assert found == {"results": [WIRE, WIRE]}
+    service = FakeService(answer, queue=0)
+    assert make_handler(service)(asked, Context()) == {"results": [WIRE, WIRE]}
+    assert service.fake.queue == math.inf
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """What goes wrong: crashes at three moments, slow origins, a store that fails now and then, or for a while."""
 
+import math
 import random
+import threading
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +15,6 @@ from helpers.services import PREDICTION
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceTimeout, UndecodableImage
-from mlserverless.overlap import Turns
 from mlserverless.types import Prediction, Request
 
 
@@ -21,7 +23,11 @@ class Crash(BaseException):
 
 
 class Faults:
-    """The mix, as probabilities: of an invocation, of an item, of an event. ``now`` is the virtual time."""
+    """The mix, as probabilities: of an invocation, of an item, of an event. ``now`` is the virtual time.
+
+    The items of a batch are answered side by side, in no order. So each draws for itself, by its name and by how
+    often it has drawn: one seed is one run.
+    """
 
     crash_at_start = 0.01  # of an invocation, before anything was done
     crash_after_write = 0.005  # of a result, written and not acknowledged
@@ -34,8 +40,16 @@ class Faults:
     spacing = 0.01  # seconds between two events' arrivals
     outages = ((40.0, 50.0), (250.0, 260.0), (400.0, 410.0))  # from and to, in seconds: no write succeeds
 
-    def __init__(self, rng: random.Random) -> None:
-        self.rng, self.now = rng, 0.0
+    def __init__(self, seed: str) -> None:
+        self._seed, self.now = seed, 0.0
+        self._draws, self._lock = Counter[str](), threading.Lock()
+
+    def drawn(self, what: str) -> float:
+        """Return a number from 0 to 1, the next one of ``what``, from any thread."""
+        with self._lock:
+            self._draws[what] += 1
+            number = self._draws[what]
+        return random.Random(f"{self._seed} {what} {number}").random()
 
     def out(self) -> bool:
         """Return whether the store is out now."""
@@ -53,19 +67,13 @@ class Predictor:
     def loaded(self) -> Any:
         return SimpleNamespace(model=SimpleNamespace(name=PREDICTION.model, sha256=PREDICTION.sha256))
 
-    @property
-    def concurrency(self) -> int:
-        return 1
-
-    def answer(
-        self, request: Request, deadline: Deadline, *, queue: float, turns: Turns | None = None
-    ) -> Prediction:
+    def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
         name = (request.url or "").rpartition("/")[2]
         if name.startswith("killer"):
             raise Crash
         if name.startswith("text"):
             raise UndecodableImage("It is none.")
-        if self._faults.rng.random() < self._faults.slow:
+        if self._faults.drawn(f"answer {name}") < self._faults.slow:
             raise SourceTimeout("It took too long.")
         return PREDICTION
 
@@ -75,15 +83,15 @@ class Store:
 
     def __init__(self, faults: Faults) -> None:
         self._faults, self.memory = faults, MemoryStore()
-        self.offered = 0
+        self.offered, self._lock = 0, threading.Lock()
 
     def put(self, key: str, data: bytes, *, mode: str, use_multipart: bool) -> None:
-        rng = self._faults.rng
-        if self._faults.out() or rng.random() < self._faults.write_fails:
+        if self._faults.out() or self._faults.drawn(f"write {key}") < self._faults.write_fails:
             raise GenericError("status code: 503")
-        self.offered += 1
+        with self._lock:
+            self.offered += 1
         try:
             obstore.put(self.memory, key, data, mode=mode, use_multipart=use_multipart)
         finally:
-            if rng.random() < self._faults.crash_after_write:
+            if self._faults.drawn(f"written {key}") < self._faults.crash_after_write:
                 raise Crash

@@ -25,7 +25,7 @@ MOST_ATTEMPTS = 1.25
 def measure(scale: Scale) -> list[Figure]:
     """Return the two figures: what became of the events, and how many deliveries it took."""
     count = scale.of(50_000, 1_000)
-    told = {family.name: _run(family, count, random.Random(f"{SEED} {family.name}")) for family in FAMILIES}
+    told = {family.name: _run(family, count, f"{SEED} {family.name}") for family in FAMILIES}
     sums = Counter[str]()
     for name, found in told.items():
         sums.update({key: found[key] for key in ("events", "lost", "twice", "unanswered")})
@@ -52,8 +52,8 @@ def measure(scale: Scale) -> list[Figure]:
     ]
 
 
-def _run(family: Family, count: int, rng: random.Random) -> dict[str, Any]:
-    faults = Faults(rng)
+def _run(family: Family, count: int, seed: str) -> dict[str, Any]:
+    faults, rng = Faults(seed), random.Random(seed)
     store, predictor = Store(faults), Predictor(faults)
     messages = [_message(family, number, faults, rng) for number in range(count)]
 

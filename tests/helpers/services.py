@@ -1,13 +1,12 @@
 """Services around predictors that answer what a test says, without a model."""
 
+import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
-from mlserverless.overlap import Turns
 from mlserverless.serving import Service
 from mlserverless.sinks import LogSink, Sink
 from mlserverless.types import Prediction, Request, Score
@@ -44,18 +43,11 @@ class FakePredictor:
     def warm_up(self) -> None:
         self.warmed += 1
 
-    @property
-    def concurrency(self) -> int:
-        return self.settings.concurrency or 2
-
-    def answer(
-        self, request: Request, deadline: Deadline, *, queue: float, turns: Turns | None = None
-    ) -> Prediction:
+    def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
         self.queue = queue
         self.requests.append(request)
         self.left.append(deadline.remaining())
-        with turns.one(deadline) if turns else nullcontext():
-            found = self._answer(request) if callable(self._answer) else self._answer
+        found = self._answer(request) if callable(self._answer) else self._answer
         if isinstance(found, Exception):
             raise found
         return found

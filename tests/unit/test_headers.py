@@ -66,6 +66,20 @@ def test_png_with_a_broken_harmless_chunk_is_still_read(broken: bytes) -> None:
     assert pixels(prepare_image(given, PICTURE.size)) == pixels(PICTURE)
 
 
+@pytest.mark.parametrize(("kind", "length"), [(b"pHYs", 9), (b"tIME", 7), (b"gAMA", 4)])
+def test_png_with_a_harmless_chunk_among_the_pixels_is_rebuilt(kind: bytes, length: int) -> None:
+    """The pixels end there for Pillow, which finds the file truncated; browsers leave the chunk out."""
+    large = gradient(40, 30)
+    plain = encode(large)
+    at = plain.index(b"IDAT") - 4
+    size = int.from_bytes(plain[at : at + 4])
+    data, rest = plain[at + 8 : at + 8 + size], plain[at + 12 + size :]
+    halves = chunk(b"IDAT", data[: size // 2]), chunk(b"IDAT", data[size // 2 :])
+    given = plain[:at] + halves[0] + chunk(kind, bytes(length)) + halves[1] + rest
+    assert headers.png(given) == plain[:at] + b"".join(halves) + rest
+    assert pixels(prepare_image(given, large.size)) == pixels(large)
+
+
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"tEXt", b"acTL", b"xxXx", b"eXIf"])
 def test_png_of_which_something_is_left_out_is_another(kind: bytes) -> None:
     given = with_chunks(encode(PICTURE), chunk(kind, b"ab"))

@@ -17,7 +17,8 @@ from mlserverless import formats, inference, prepare
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.engines import Tensor
-from mlserverless.errors import InvalidRequest
+from mlserverless.errors import DeadlineExceeded, ImageTooLarge, InvalidRequest, Overloaded
+from mlserverless.interpreter import Pool
 from mlserverless.pace import Pace
 from mlserverless.predictor import Predictor
 from mlserverless.types import Prediction, Request
@@ -201,6 +202,147 @@ def test_first_answer_stands_where_no_interpreter_comes_free_for_the_second(
     monkeypatch.setattr(formats, "open_image", opened)
     try:
         assert ready.answer(Request(image=JPEG), Deadline(20), queue=0).predictions[0].index == 0
+    finally:
+        others[0].end()
+
+
+@pytest.mark.parametrize(
+    ("options", "runs", "first"),
+    [
+        ({}, 1, 0),
+        ({"labels_deny": "cat"}, 2, 2),  # of the two that are left neither is clearly first
+        ({"labels_allow": "dog,owl"}, 2, 2),
+        ({"labels_allow": "dog"}, 1, 1),
+        ({"labels_allow": "cat,dog"}, 1, 0),
+    ],
+    ids=str,
+)
+def test_tie_is_one_of_the_classes_that_may_be_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], runs: int, first: int
+) -> None:
+    engine = answering(monkeypatch, b"\xa0\x30\x2f", b"\xa0\x2f\x30")
+    ready = Predictor(folder(tmp_path / "mine"))
+    ready.load()
+    assert ready.predict(JPEG, timeout=20, **options).predictions[0].index == first
+    assert len(engine.made[0].given) == runs
+
+
+def test_tie_of_classes_that_may_not_be_answered_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = answering(monkeypatch, TIE)
+    assert predict(tmp_path, JPEG, 'labels = "labels.txt"', labels_deny="dog").predictions[0].index == 0
+    assert len(engine.made[0].given) == 1
+
+
+def test_second_look_is_no_measure_of_the_next_requests_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole it takes many times as long: learned from, it would refuse requests that have the time."""
+    now, answers = [0.0], [TIE, OTHER, CLEAR]
+    monkeypatch.setattr(inference, "perf_counter", lambda: now[0])
+
+    def answer(_: bytes) -> bytes:
+        now[0] += 5.0 if len(answers) == 2 else 0.5
+        return answers.pop(0)
+
+    fake_engine(monkeypatch, answer)
+    ready = Predictor(folder(tmp_path / "mine"))
+    ready.load()
+    assert ready.answer(Request(image=JPEG), Deadline(100, clock=lambda: now[0])).predictions[0].index == 1
+    assert ready._pace.needed(1, Deadline(100)) == pytest.approx(0.5)
+    assert ready.answer(Request(image=JPEG), Deadline(2, clock=lambda: now[0])).predictions[0].index == 0
+
+
+def test_second_look_is_not_refused_for_what_slow_ones_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it may take is known from the first look at this very image."""
+    answering(monkeypatch, TIE, OTHER)
+    ready = Predictor(folder(tmp_path / "mine"))
+    ready.load()
+    run = inference.run
+
+    def first_is_slow(*given: Any) -> bytes:
+        output = run(*given)
+        ready._pace.learn(1, 0.0, 15.0)  # another request's
+        return output
+
+    monkeypatch.setattr(inference, "run", first_is_slow)
+    assert ready.answer(Request(image=JPEG), Deadline(20)).predictions[0].index == 1
+
+
+def test_waiting_for_an_interpreter_says_nothing_of_how_long_a_second_look_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, answers = [0.0], [TIE, OTHER]
+    monkeypatch.setattr(inference, "perf_counter", lambda: now[0])
+
+    def answer(_: bytes) -> bytes:
+        now[0] += 1.0
+        return answers.pop(0)
+
+    fake_engine(monkeypatch, answer)
+    ready = Predictor(folder(tmp_path / "mine"), concurrency=1)
+    pool, waiting, left, run = ready.load().pool, [5.0, 0.0], list[float](), Pool.run
+
+    def waited(self: Pool, work: Any, deadline: Deadline, *given: Any) -> Any:
+        left.append(deadline.remaining())
+        now[0] += waiting.pop(0)
+        return run(self, work, deadline, *given)
+
+    monkeypatch.setattr(Pool, "run", waited)
+    # 6 s for the first look, of which 5 are waiting. Of the 14 s that are left it may take 10, so wait for 4.
+    deadline = Deadline(20, clock=lambda: now[0])
+    assert ready.answer(Request(image=JPEG), deadline).predictions[0].index == 1
+    assert (pool.made, waiting) == (1, [])
+    assert left == [pytest.approx(20, abs=0.1), pytest.approx(14 - inference.LONGER, abs=0.1)]
+
+
+@pytest.mark.parametrize(
+    "error", [DeadlineExceeded("over"), ImageTooLarge("whole it is too large"), Overloaded("busy")]
+)
+@pytest.mark.parametrize("where", ["opening", "preparing"])
+def test_first_answer_stands_where_the_second_look_comes_to_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
+) -> None:
+    answering(monkeypatch, TIE)
+    place, name = (formats, "open_image") if where == "opening" else (prepare, "prepare_image")
+    does, calls = getattr(place, name), list[int]()
+
+    def fails_later(*given: Any, **more: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise error
+        return does(*given, **more)
+
+    monkeypatch.setattr(place, name, fails_later)
+    assert predict(tmp_path, JPEG).predictions[0].index == 0
+    assert len(calls) == 2
+
+
+def test_fault_of_ours_in_the_second_look_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, TIE)  # and no second answer
+    with pytest.raises(IndexError):
+        predict(tmp_path, JPEG)
+
+
+def test_second_look_that_has_to_wait_for_too_long_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has less time than the request: what it would take itself must be left."""
+    answering(monkeypatch, TIE)
+    ready, others = Predictor(folder(tmp_path / "mine"), concurrency=1), list[Held]()
+    pool, open_image, opening = ready.load().pool, formats.open_image, [True, False]
+
+    def opened(*given: Any, **more: Any) -> Any:
+        if not opening.pop():
+            return open_image(*given, **more)
+        others.append(Held(pool))  # another has the interpreter, for as long as it likes
+        assert others[0].lent.wait(10)
+        return open_image(*given, **more)
+
+    monkeypatch.setattr(formats, "open_image", opened)
+    try:
+        assert ready.answer(Request(image=JPEG), Deadline(0.3)).predictions[0].index == 0
     finally:
         others[0].end()
 

@@ -1,8 +1,10 @@
 """Model folders: what each key does, which source wins, and what a wrong one says."""
 
+import os
 from hashlib import sha256
 from mmap import mmap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -191,9 +193,10 @@ def test_engine_that_crashes_on_corrupt_files_needs_a_pin(tmp_path: Path, engine
 
 
 @pytest.fixture
-def unwritable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no file be written to; root may write to every one."""
+def unwritable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let no file be written to; root may write to every one. Let the package be where the models are."""
     monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr(model, "__file__", str(tmp_path))
 
 
 def test_file_that_may_be_written_is_read(tmp_path: Path) -> None:
@@ -212,6 +215,20 @@ def test_file_that_cannot_be_written_is_mapped_and_is_the_same(tmp_path: Path) -
     assert found._replace(data=b"") == model.load(folder(tmp_path / "a"))._replace(
         data=b"", labels=("cat", "dog"), pinned=True
     )
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_file_on_another_device_than_the_package_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no part of the function is a volume, into which others may write."""
+    stat = os.stat
+
+    def elsewhere(path: Any, *given: Any, **more: Any) -> Any:
+        found = stat(path, *given, **more)
+        return SimpleNamespace(st_dev=found.st_dev + 1) if path == model.__file__ else found
+
+    monkeypatch.setattr(os, "stat", elsewhere)
+    found = load(folder(tmp_path / "a"))
+    assert (type(found.data), found.data) == (bytes, DATA)
 
 
 @pytest.mark.usefixtures("unwritable")
@@ -252,9 +269,10 @@ def test_missing_file_is_named_where_nothing_can_be_written(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("unwritable")
-def test_mapped_file_is_verified(models: Path) -> None:
+def test_mapped_file_is_verified(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one without a pin is."""
     file = models / "dogs-vs-cats" / "model.tflite"
+    monkeypatch.setattr(model, "__file__", str(file))
     mapped = load(str(file))
     assert (isinstance(mapped.data, mmap), mapped.pinned) == (True, False)
     trust("litert", mapped)

@@ -1,15 +1,18 @@
-"""Side by side: a call aside, turns, and each of several items. Events say what is under way; nothing is timed."""
+"""Side by side: a call aside, and each of several items. Events say what is under way; nothing is timed."""
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helpers.child import run
+from mlserverless import overlap
 from mlserverless.deadline import Deadline
 from mlserverless.errors import DeadlineExceeded, Overloaded
-from mlserverless.overlap import MOST, Aside, Job, Turns, each
+from mlserverless.overlap import MOST, Aside, Job, each
 
 
 @pytest.fixture
@@ -18,6 +21,16 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def free_threads() -> int:
+    """Return how many threads a batch could have now."""
+    taken = 0
+    while overlap._spare.acquire(blocking=False):
+        taken += 1
+    for _ in range(taken):
+        overlap._spare.release()
+    return taken
 
 
 def past() -> Deadline:
@@ -157,60 +170,36 @@ def test_job_that_fails_is_done_and_raises_in_the_thread_that_asked(error: BaseE
     assert caught.value is error
 
 
+def test_job_lets_go_of_the_error_that_it_has_raised() -> None:
+    """Its frames hold the image: kept, it would wait with that for the collector."""
+
+    class Image:
+        pass
+
+    job, image = Job(lambda _: 1 / 0), Image()
+    job.do(None)
+    gone = weakref.ref(image)
+
+    def ask(_: Image) -> None:
+        with pytest.raises(ZeroDivisionError):
+            job.result()
+
+    gc.disable()
+    try:
+        ask(image)
+        del image
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert job._error is None
+
+
 def test_job_that_cannot_be_done_is_told_why() -> None:
     job: Job[int] = Job(lambda _: pytest.fail("was done"))
     job.fail(Overloaded("busy"))
     assert job.done.acquire(blocking=False)
     with pytest.raises(Overloaded, match="busy"):
         job.result()
-
-
-# --- turns ---
-
-
-@pytest.mark.parametrize("most", [1, 3])
-def test_no_more_than_so_many_have_a_turn_at_a_time(most: int) -> None:
-    turns, lock, inside, seen = Turns(most), threading.Lock(), 0, list[int]()
-    full = threading.Barrier(most)  # all turns are given out, several times
-
-    def work() -> None:
-        nonlocal inside
-        for _ in range(4):
-            with turns.one(Deadline(20)):
-                with lock:
-                    inside += 1
-                    seen.append(inside)
-                full.wait(10)
-                with lock:
-                    inside -= 1
-
-    threads = [threading.Thread(target=work) for _ in range(most * 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-        assert not thread.is_alive()
-    assert max(seen) == most
-    assert len(seen) == most * 8
-
-
-def test_turn_that_does_not_come_in_time_is_overload() -> None:
-    turns = Turns(1)
-    with (
-        turns.one(Deadline()),
-        pytest.raises(Overloaded, match=r"^The batch had more images than could be classified until the time"),
-        turns.one(past()),
-    ):
-        pytest.fail("two have the one turn")
-    with turns.one(past()):  # one that is free is given even then
-        pass
-
-
-def test_turn_ends_with_what_fails_in_it() -> None:
-    turns = Turns(1)
-    for _ in range(3):
-        with pytest.raises(ZeroDivisionError), turns.one(past()):
-            raise ZeroDivisionError
 
 
 # --- each ---
@@ -318,6 +307,66 @@ def test_where_no_thread_is_to_be_had_the_items_are_done_here() -> None:
     assert each(lambda item: (item, threading.get_ident()), [1, 2, 3]) == [
         (item, threading.get_ident()) for item in (1, 2, 3)
     ]
+    assert free_threads() == MOST - 1
+
+
+def test_two_batches_share_the_threads_of_the_process() -> None:
+    """Each has the thread that it came with; of others there are ``MOST - 1``, whoever has them."""
+    lock, inside, seen = threading.Lock(), set[int](), list[int]()
+    # As many as may be are under way at once: the two that asked, and the others.
+    full, once = threading.Barrier(MOST + 1), threading.Event()
+
+    def call(item: int) -> int:
+        with lock:
+            inside.add(threading.get_ident())
+            seen.append(len(inside))
+        if not once.is_set():
+            full.wait(10)
+            once.set()
+        with lock:
+            inside.remove(threading.get_ident())
+        return item
+
+    count, found = MOST * 3, list[list[int]]()
+    threads = [threading.Thread(target=lambda: found.append(each(call, range(count)))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert found == [list(range(count))] * 2
+    assert (max(seen), full.broken) == (MOST + 1, False)
+    assert free_threads() == MOST - 1
+
+
+def test_a_batch_that_finds_no_thread_free_is_done_here() -> None:
+    go_on, begun = threading.Event(), threading.Barrier(MOST + 1)
+
+    def hold(_: int) -> None:
+        begun.wait(10)
+        assert go_on.wait(10)
+
+    first = threading.Thread(target=each, args=(hold, range(MOST)))
+    first.start()
+    begun.wait(10)
+    try:
+        assert each(lambda _: threading.get_ident(), range(5)) == [threading.get_ident()] * 5
+    finally:
+        go_on.set()
+        first.join(10)
+    assert free_threads() == MOST - 1
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("wrong", [range(1), range(20)])
+def test_threads_are_free_again_after_errors(wrong: range, error: type[BaseException]) -> None:
+    def call(item: int) -> None:
+        if item in wrong:
+            raise error
+
+    for _ in range(3):
+        with pytest.raises(error):
+            each(call, range(20))
+    assert free_threads() == MOST - 1
 
 
 @pytest.mark.parametrize("items", [[], [3]])

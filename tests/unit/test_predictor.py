@@ -31,7 +31,6 @@ from mlserverless.errors import (
     SourceNotFound,
     UndecodableImage,
 )
-from mlserverless.overlap import Turns
 from mlserverless.predictor import Predictor, predict
 from mlserverless.types import Options, Request, Score
 
@@ -260,7 +259,7 @@ def test_as_many_are_with_the_model_as_the_setting_or_the_share_says(
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)
     fake_engine(monkeypatch)
     ready = Predictor(mine, **settings)
-    assert ready.concurrency == most == ready.load().pool.size
+    assert ready.load().pool.size == most
 
 
 def test_module_level_predict_keeps_one_predictor(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,24 +353,6 @@ def test_thread_that_waits_for_the_model_waits_no_longer_than_its_deadline(
     go_on.set()
     first.join(10)
     assert ready.predict(PNG, timeout=5).predictions == BEST
-
-
-def test_a_batchs_members_take_turns(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their downloads may overlap; so many of them are opened and with the model at a time."""
-    engine, turns = fake_engine(monkeypatch), Turns(1)
-    ready = Predictor(mine)
-    ready.load()
-    request = Request(image=PNG)
-    assert ready.answer(request, Deadline(5), turns=turns).predictions == BEST
-    with turns.one(Deadline()):
-        with pytest.raises(Overloaded, match="The batch had more images"):
-            ready.answer(request, Deadline(0.05), turns=turns)
-        assert ready.answer(request, Deadline(5)).predictions == BEST, "others are no part of the batch"
-    assert len(engine.made[0].given) == 2
-    with pytest.raises(UndecodableImage):
-        ready.answer(Request(image=png_header(4, 4)), Deadline(5), turns=turns)
-    with turns.one(Deadline(0)):  # given back by the one that failed, too
-        pass
 
 
 def test_as_many_images_are_decoded_at_a_time_as_there_are_interpreters(

@@ -300,6 +300,20 @@ def test_model_that_cannot_be_used_is_told_where_the_image_is_fine(
     assert cold.predict(URL, timeout=20).predictions == BEST, "nothing is remembered of it"
 
 
+@pytest.mark.parametrize("source", [URL, PNG])
+def test_model_that_cannot_be_used_is_tried_once_a_request(
+    cold: Predictor, monkeypatch: pytest.MonkeyPatch, source: str | bytes
+) -> None:
+    """It was told already; to read and to hash it again would take as long as the first time."""
+    tried: list[int] = []
+    on_load(monkeypatch, lambda: tried.append(1) or raising(ModelUnavailable("There is no model.")))
+    monkeypatch.setattr(predictor, "download", lambda *_: PNG)  # so that nothing is begun aside
+    for count in (1, 2):
+        with pytest.raises(ModelUnavailable, match=r"^There is no model\.$"):
+            cold.predict(source, timeout=20)
+        assert len(tried) == count
+
+
 @pytest.mark.parametrize("error", [SourceNotFound("There is no image."), UndecodableImage("It is none.")])
 def test_images_error_is_told_where_the_model_is_fine(
     cold: Predictor, monkeypatch: pytest.MonkeyPatch, error: MlserverlessError

@@ -1,6 +1,7 @@
 """The items of an event: side by side or in turn, each recorded as soon as it is answered."""
 
 import threading
+from math import inf
 from typing import Any
 
 import pytest
@@ -75,25 +76,16 @@ def test_what_failed_is_told_in_the_items_order() -> None:
         return SourceNotFound("gone")
 
     with pytest.raises(Redeliver, match=r"^2 of 3 items failed: s3://b/1: source-not-found: gone; s3://b/2: "):
-        serve(Words(), ["s3://b/1", "s3://b/2", "s3://b/3"], FakeService(answer, concurrency=3), Deadline())
+        serve(Words(), ["s3://b/1", "s3://b/2", "s3://b/3"], FakeService(answer), Deadline())
 
 
-def test_an_event_has_so_many_with_the_model_as_the_model_takes() -> None:
-    lock, inside, seen, pairs = threading.Lock(), 0, list[int](), threading.Barrier(2)
-
-    def answer(_: Request) -> Any:
-        nonlocal inside
-        with lock:
-            inside += 1
-            seen.append(inside)
-        pairs.wait(10)
-        with lock:
-            inside -= 1
-        return PREDICTION
-
-    service = FakeService(answer, sink := MemorySink(), concurrency=2)
-    assert len(serve(Words(), [f"s3://b/{at}" for at in range(20)], service, Deadline(20))) == 20
-    assert (max(seen), len(sink.records)) == (2, 20)
+@pytest.mark.parametrize(("items", "in_turn", "queue"), [(2, False, inf), (2, True, 5), (1, False, 5)])
+def test_members_of_an_event_wait_for_each_other_whatever_the_queue(
+    items: int, in_turn: bool, queue: float
+) -> None:
+    service = FakeService(PREDICTION, MemorySink(), queue=5)
+    serve(Words(), [f"s3://b/{at}" for at in range(items)], service, Deadline(), in_turn=in_turn)
+    assert service.fake.queue == queue
 
 
 def test_wrong_settings_hand_every_item_back() -> None:

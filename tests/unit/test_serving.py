@@ -1,6 +1,7 @@
 """The seam: every item gets an outcome, every outcome is recorded, and nothing that failed is acknowledged."""
 
 import logging
+import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,13 +53,13 @@ def test_wrong_settings_are_told_for_every_item_and_tried_again() -> None:
     items = [("1", "s3://b/1"), ("2", "s3://b/2")]
     outcomes = answer_each(items, decode, service.predict, Deadline())
     assert len(tried) == 2
-    outcomes += answer_each(items, decode, service.in_batch(), Deadline())
+    outcomes += answer_each(items, decode, service.predict_member, Deadline())
     assert [outcome.request_id for outcome in outcomes] == ["id of s3://b/1", "id of s3://b/2"] * 2
     for outcome in outcomes:
         assert isinstance(outcome.result, Problem)
         assert (outcome.result.code, outcome.result.status) == ("misconfigured", 500)
         assert "top_k is 'many', which is not accepted: give a whole number from 1" in outcome.result.detail
-    assert len(tried) == 5, "and once for the batch"
+    assert len(tried) == 4
     with pytest.raises(ConfigError):
         _ = service.predictor
 
@@ -154,17 +155,35 @@ def test_what_a_warm_up_found_is_told_again_by_each_request(caplog: pytest.LogCa
         assert "There is no model 'no-such-model'" in outcome.result.detail
 
 
+@pytest.mark.parametrize("error", [ssl.SSLError("no CA file"), OSError("no such file"), ZeroDivisionError("x")])
+def test_no_failure_of_a_warm_up_ends_the_function(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """Not even one of what is prepared aside: raised at import, it would be a restart loop."""
+
+    def trust() -> None:
+        raise error
+
+    monkeypatch.setattr(connection, "trust", trust)
+    service = FakeService()
+    service.warm_up()
+    assert service.fake.warmed == 1
+    assert [record.getMessage() for record in caplog.records] == [f"warm-up failed: {error}"]
+
+
+def test_the_end_of_the_process_is_not_kept_from_a_warm_up() -> None:
+    class Ended(FakePredictor):
+        def warm_up(self) -> None:
+            raise KeyboardInterrupt
+
+    ended: Any = Ended()
+    with pytest.raises(KeyboardInterrupt):
+        Service(lambda: ended).warm_up()
+
+
 def test_wrong_settings_do_not_stop_a_warm_up(caplog: pytest.LogCaptureFixture) -> None:
     Service(lambda: Predictor(top_k="many")).warm_up()
     assert "warm-up failed: top_k is 'many'" in caplog.text
-
-
-def test_a_fault_of_ours_in_the_warm_up_is_not_hidden() -> None:
-    def broken() -> Predictor:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        Service(broken).warm_up()
 
 
 def test_a_model_that_cannot_be_used_is_a_problem_each_time() -> None:

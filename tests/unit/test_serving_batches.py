@@ -1,8 +1,8 @@
 """Batches: side by side, in their order, and never more with the model than it takes."""
 
+import math
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ import pytest
 
 from helpers.fakes import fake_engine, folder
 from helpers.images import encode, gradient
+from helpers.pools import Held, until
 from helpers.services import PREDICTION, FakeService
-from mlserverless import formats
+from mlserverless import prepare
 from mlserverless.deadline import Deadline
+from mlserverless.errors import Overloaded
 from mlserverless.overlap import MOST
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service, answer_each
@@ -82,27 +84,12 @@ def test_no_more_than_so_many_of_a_batch_hold_an_image_at_a_time() -> None:
     assert busy.most == MOST
 
 
-def test_a_batch_has_so_many_with_the_model_as_the_model_takes() -> None:
-    busy, pairs = Busy(), threading.Barrier(2)
-
-    def answer(_: Request) -> Prediction:
-        with busy:
-            pairs.wait(10)
-        return PREDICTION
-
-    service = FakeService(answer, concurrency=2)
-    items = [(str(at), f"s3://b/{at}") for at in range(10)]
-    outcomes = answer_each(items, decode, service.in_batch(), Deadline(20))
-    assert all(outcome.result == PREDICTION for outcome in outcomes)
-    assert busy.most == 2
-
-
 def test_a_batch_of_real_images_is_downloaded_side_by_side_and_fills_no_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a queue of none, where each of its members would be overload to the next."""
     fake_engine(monkeypatch)
-    data, busy, opened, open_image = encode(gradient(8, 8)), Busy(), Busy(), formats.open_image
+    data, busy, decoded, whole = encode(gradient(8, 8)), Busy(), Busy(), prepare.prepare_image
     together = threading.Barrier(8)
 
     def download(*_: Any) -> bytes:
@@ -110,31 +97,60 @@ def test_a_batch_of_real_images_is_downloaded_side_by_side_and_fills_no_queue(
             together.wait(10)
         return data
 
-    def opening(*given: Any, **more: Any) -> Any:
-        with opened:
+    def preparing(*given: Any, **more: Any) -> Any:
+        with decoded:
             time.sleep(0.005)
-            return open_image(*given, **more)
+            return whole(*given, **more)
 
     monkeypatch.setattr("mlserverless.predictor.download", download)
-    monkeypatch.setattr(formats, "open_image", opening)
+    monkeypatch.setattr(prepare, "prepare_image", preparing)
     service = Service(lambda: Predictor(folder(tmp_path / "mine"), concurrency=1, queue=0))
     service.predictor.load()
     items = [(str(at), f"s3://b/{at}") for at in range(8)]
-    outcomes = answer_each(items, decode, service.in_batch(), Deadline(20))
+    outcomes = answer_each(items, decode, service.predict_member, Deadline(20))
     assert [outcome.result for outcome in outcomes if not isinstance(outcome.result, Prediction)] == []
-    assert (busy.most, opened.most) == (8, 1)
+    assert (busy.most, decoded.most) == (8, 1)
 
 
-def test_two_batches_do_not_share_their_turns() -> None:
-    """Or one caller's would wait for another's; whose turn it is with the model, the pool says."""
-    both = threading.Barrier(2)
+@pytest.mark.parametrize("queue", [0, 1])
+def test_a_batch_and_a_single_request_do_not_refuse_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queue: int
+) -> None:
+    """A whole batch waits for the one interpreter: as many single requests wait as without it."""
+    fake_engine(monkeypatch)
+    service = Service(lambda: Predictor(folder(tmp_path / "mine"), concurrency=2, queue=queue))
+    pool, data, outcomes = service.predictor.load().pool, encode(gradient(8, 8)), list[Any]()
+    items = [(str(at), data) for at in range(16)]
 
-    def answer(_: Request) -> Prediction:
-        both.wait(10)
-        return PREDICTION
+    def batch() -> None:
+        decode = lambda item: Request(image=item)  # noqa: E731
+        outcomes.extend(answer_each(items, decode, service.predict_member, Deadline(20)))
 
-    service = FakeService(answer, concurrency=1)
-    answers = [service.in_batch() for _ in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda answer: answer(Request(url="s3://b/1"), Deadline(20)), answers))
-    assert found == [PREDICTION] * 2
+    def single() -> None:
+        outcomes.append(service.predict(Request(image=data), Deadline(20)))
+
+    with Held(pool), Held(pool):
+        threads = [threading.Thread(target=batch)]
+        threads[0].start()
+        until(lambda: len(pool._jobs) == 16)
+        if queue:
+            threads.append(threading.Thread(target=single))
+            threads[1].start()
+            until(lambda: len(pool._jobs) == 17)
+        with pytest.raises(Overloaded, match=f"All 2 interpreters are busy and {queue} requests wait already"):
+            service.predict(Request(image=data), Deadline(20))
+    for thread in threads:
+        thread.join(20)
+    found = [outcome if isinstance(outcome, Prediction) else outcome.result for outcome in outcomes]
+    assert [one for one in found if not isinstance(one, Prediction)] == []
+    assert len(found) == 16 + queue
+
+
+@pytest.mark.parametrize("queue", [0, 1, 1000])
+def test_a_members_time_is_the_settings_and_its_queue_has_no_end(queue: int) -> None:
+    service = FakeService(queue=queue, timeout=3)
+    assert service.predict_member(Request(url="s3://b/1"), Deadline()) == PREDICTION
+    assert service.fake.queue == math.inf
+    assert 2.5 < service.fake.left[0] <= 3
+    assert service.predict(Request(url="s3://b/1"), Deadline()) == PREDICTION
+    assert service.fake.queue == queue

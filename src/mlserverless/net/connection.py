@@ -1,11 +1,12 @@
 """A connection to one checked address, kept or new, over which one GET is made before the deadline."""
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlserverless.deadline import Deadline
-from mlserverless.net.dial import connect
+from mlserverless.net.dial import connect, is_address
 from mlserverless.net.timed import TimedSocket, readable, time_left
 from mlserverless.net.url import Url
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 FIRST_BYTE = 1 / 3  # the share of the time left that a kept connection gets to begin its answer
 AT_ONCE_MS = 3  # an answer that comes as soon as this is not worth another thread: its work costs a tenth more
+_making = threading.Lock()
 _contexts: "list[ssl.SSLContext]" = []
 
 
@@ -47,7 +49,7 @@ class GuardedConnection:
         not come at once.
         """
         if self._socket is None:
-            if meanwhile and (self._url.scheme == "https" or not _is_address(self._url.host)):
+            if meanwhile and (self._url.scheme == "https" or not is_address(self._url.host)):
                 meanwhile()
             self.connect()
         # Of a parsed URL neither the target nor the host can hold a line break.
@@ -78,14 +80,11 @@ class GuardedConnection:
         return secured
 
 
-def _is_address(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
-
-
 def trust() -> "ssl.SSLContext":
     """Return what certificates are verified with, made once."""
     import ssl  # a plain-http origin does not pay for it
 
-    if not _contexts:
-        _contexts.append(ssl.create_default_context())  # 37 ms: it reads the whole CA file
+    with _making:  # a batch's first requests come together
+        if not _contexts:
+            _contexts.append(ssl.create_default_context())  # 37 ms: it reads the whole CA file
     return _contexts[0]

@@ -56,6 +56,12 @@ def _resolve(url: Url, deadline: Deadline) -> list[tuple[int, Any]]:
     if len(url.host) > MAX_NAME or not all(0 < len(label) <= MAX_LABEL for label in url.host.split(".")):
         raise SourceNotFound(f"There is no host named {url.host}.")
     name, answer = url.host.encode("ascii"), list[Any]()
+    if is_address(url.host):
+        try:
+            found = socket.getaddrinfo(name, url.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except OSError as error:
+            raise SourceNotFound(f"There is no host named {url.host}.") from error
+        return [(entry[0], entry[4]) for entry in found]
 
     def ask() -> None:
         try:
@@ -76,6 +82,11 @@ def _resolve(url: Url, deadline: Deadline) -> list[tuple[int, Any]]:
     if isinstance(answer[0], Exception):
         raise SourceNotFound(f"There is no host named {url.host}.") from answer[0]
     return [(entry[0], entry[4]) for entry in answer[0]]
+
+
+def is_address(host: str) -> bool:
+    """Return whether ``host`` is an address, which needs no resolving."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _unknown(error: OSError) -> bool:

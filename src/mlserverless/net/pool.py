@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from mlserverless.net.timed import readable
 
-MOST = 8  # connections kept, over all origins
+MOST = 16  # connections kept, over all origins: as many as a batch has under way
 IDLE_S = 30.0  # of the wall clock, which goes on while a function is frozen
 
 

@@ -61,7 +61,7 @@ class WebApp:
         settings = self._service.predictor.settings
         asked = body.read(request, request_id, max_bytes=settings.max_bytes, max_batch=settings.max_batch)
         deadline = deadline.within(settings.timeout)
-        predict = self._service.in_batch() if asked.batch else self._service.predict
+        predict = self._service.predict_member if asked.batch else self._service.predict
         outcomes = answer_each(asked.items, asked.decode, predict, deadline)
         if not asked.batch:
             result = outcomes[0].result
@@ -130,5 +130,6 @@ def _server_timing(made: list[Prediction]) -> Headers:
             spent[name] = spent.get(name, 0.0) + milliseconds
     if not spent:
         return ()
-    spent["total"] = sum(spent.values())
+    if len(made) == 1:  # those of several overlap
+        spent["total"] = sum(spent.values())
     return (("Server-Timing", ", ".join(f"{name};dur={value:.1f}" for name, value in spent.items())),)

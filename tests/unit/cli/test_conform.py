@@ -24,9 +24,14 @@ def world() -> Iterator[World]:
 
 
 class Handler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing; the headers of each request are kept."""
+    """Says nothing, and keeps the headers of each request: before it is answered, or the test would be first."""
+
+    def get_environ(self) -> dict[str, Any]:
         seen.append({name.lower(): value for name, value in self.headers.items()})
+        return super().get_environ()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
 seen: list[dict[str, str]] = []

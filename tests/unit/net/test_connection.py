@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from helpers.origin import response, serving, silence
+from helpers.pools import in_threads
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceBlocked, SourceError, SourceNotFound, SourceTimeout
-from mlserverless.net import dial
+from mlserverless.net import connection, dial
 from mlserverless.net.client import get
-from mlserverless.net.connection import GuardedConnection
+from mlserverless.net.connection import GuardedConnection, trust
 from mlserverless.net.url import parse
 
 Resolve = Callable[..., None]
@@ -222,10 +223,69 @@ def test_address_of_a_family_that_this_machine_lacks_is_passed_over(
 
 
 def test_machine_without_another_thread_may_have_one_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(SourceError, match="cannot be resolved just now") as caught:
         fetch("http://h.example/")
     assert caught.value.retryable
+
+
+def refuse(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"])
+def test_address_is_not_resolved(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a thread nor a question to anybody."""
+    asked, getaddrinfo = list[tuple[bytes, int]](), socket.getaddrinfo
+
+    def noted(name: bytes, *given: Any, flags: int = 0, **more: Any) -> Any:
+        asked.append((name, flags))
+        return getaddrinfo(name, *given, flags=flags, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(SourceBlocked):
+        fetch(f"http://{host}/")
+    assert asked == [(host.strip("[]").encode(), socket.AI_NUMERICHOST)]
+
+
+@pytest.mark.parametrize("host", ["1.2.3.4.5", "999.1.1.1", "99999999999"])
+def test_what_looks_like_an_address_and_is_none_is_not_found(
+    host: str, monkeypatch: pytest.MonkeyPatch, connected: list[Any]
+) -> None:
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(SourceNotFound) as caught:
+        fetch(f"http://{host}/")
+    assert (str(caught.value), connected) == (f"There is no host named {host}.", [])
+
+
+def test_several_threads_read_the_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the slowest step of a first download over TLS, and a batch's first requests come together."""
+    made, together, found = list[int](), threading.Barrier(8), list[Any]()
+
+    def create() -> object:
+        made.append(1)
+        time.sleep(0.02)  # long enough for all the others to come
+        return object()
+
+    def ask() -> None:
+        together.wait(10)
+        found.append(trust())
+
+    monkeypatch.setattr(connection, "_contexts", [])
+    monkeypatch.setattr(ssl, "create_default_context", create)
+    in_threads(8, ask)
+    assert (len(made), len(found), len(set(map(id, found)))) == (1, 8, 1)
+
+
+def test_certificates_that_cannot_be_read_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> object:
+        raise ssl.SSLError("no CA file")
+
+    monkeypatch.setattr(connection, "_contexts", [])
+    monkeypatch.setattr(ssl, "create_default_context", fail)
+    for _ in range(2):
+        with pytest.raises(ssl.SSLError):
+            trust()
+    monkeypatch.setattr(ssl, "create_default_context", object)
+    assert trust() is trust()

@@ -12,6 +12,7 @@ import pytest
 
 from helpers import origin as origins
 from helpers.origin import Origin, Reply, reset, response, silence
+from mlserverless import overlap
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceError, SourceTimeout
 from mlserverless.net import pool
@@ -187,6 +188,11 @@ def test_connection_that_was_idle_too_long_is_closed(later: float, monkeypatch: 
     assert pool.take(KEY) is None
     assert ours.fileno() == -1
     theirs.close()
+
+
+def test_as_many_are_kept_as_a_batch_has_under_way() -> None:
+    """Or each batch would connect anew."""
+    assert pool.MOST >= overlap.MOST
 
 
 def test_so_many_are_kept_and_the_oldest_goes_first() -> None:

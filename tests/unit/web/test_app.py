@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import re
 import threading
 from typing import Any
@@ -74,10 +75,10 @@ def test_server_timing_tells_each_stage_and_the_total() -> None:
         assert re.fullmatch(r"[a-z]+;dur=\d+\.\d", part), "as the Server-Timing specification has it"
 
 
-def test_server_timing_of_a_batch_is_the_sum() -> None:
+def test_server_timing_of_a_batch_is_the_sum_of_each_stage() -> None:
     body = b'{"urls": ["https://x.example/1", "https://x.example/2", 3]}'
     timing = headers(ask(FakeService(), "POST", "/", "", JSON, body))["Server-Timing"]
-    assert timing == "download;dur=2.5, invoke;dur=5.0, total;dur=7.5"
+    assert timing == "download;dur=2.5, invoke;dur=5.0", "they overlap: a total would say nothing"
 
 
 def test_without_timings_there_is_no_server_timing() -> None:
@@ -102,31 +103,29 @@ def test_a_batch_has_a_result_for_each_url_in_order() -> None:
     assert [request.id for request in service.requests[:3]] == ["order-66/0", "order-66/1", "order-66/3"]
 
 
-def test_a_batchs_members_are_answered_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many of them are with the model at a time as it takes."""
+def test_a_batchs_members_are_answered_side_by_side_and_wait_for_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the setting ``queue`` says, which is for requests."""
     monkeypatch.setattr(overlap, "MOST", 16)
-    lock, inside, most, pairs = threading.Lock(), 0, 0, threading.Barrier(2)
+    together, queues = threading.Barrier(8), set[float]()
 
     def answer(_: Request) -> Any:
-        nonlocal inside, most
-        with lock:
-            inside += 1
-            most = max(most, inside)
-        pairs.wait(10)
-        with lock:
-            inside -= 1
+        queues.add(service.fake.queue)
+        together.wait(10)
         return PREDICTION
 
+    service = FakeService(answer, queue=0)
     body = json.dumps({"urls": [f"https://x.example/{at}" for at in range(8)]}).encode()
-    response = ask(FakeService(answer, concurrency=2), "POST", "/", "", JSON, body)
+    response = ask(service, "POST", "/", "", JSON, body)
     assert json.loads(response.body) == {"results": [WIRE] * 8}
-    assert most == 2
+    assert queues == {math.inf}
 
 
-def test_one_image_needs_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    service = FakeService()
-    monkeypatch.setattr(service, "in_batch", lambda: pytest.fail("it is no batch"))
+def test_one_image_waits_no_longer_than_the_queue_lets_it() -> None:
+    service = FakeService(queue=3)
     assert ask(service, "POST", "/", "", JSON, URL).status == 200
+    assert service.fake.queue == 3
 
 
 def test_a_batch_of_one_is_a_batch() -> None:

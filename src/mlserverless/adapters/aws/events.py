@@ -94,7 +94,7 @@ class WarmUp:
         return event.get("source") in PINGS or any(event.get(name) is True for name in MARKS)
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:  # noqa: ARG002 - a ping says nothing
-        """Load the model and run it once."""
+        """Do what the first request would find undone."""
         self._service.warm_up()
         return {"warm": True}
 
@@ -127,5 +127,5 @@ class DirectInvoke:
         if not asked.batch:
             request = asked.decode(asked.items[0][1])._replace(id=request_id)
             return self._service.predict(request, deadline).to_dict()
-        outcomes = answer_each(asked.items, asked.decode, self._service.in_batch(), deadline)
+        outcomes = answer_each(asked.items, asked.decode, self._service.predict_member, deadline)
         return {"results": [outcome.to_dict() for outcome in outcomes]}
