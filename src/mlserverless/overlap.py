@@ -1,5 +1,6 @@
 """What one request does side by side: a call aside (a future), and the members of a batch."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,16 @@ MOST = 16
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _spare = threading.Semaphore(MOST - 1)
+
+
+def _forget() -> None:
+    # What the parent's batches hold, its threads give back over there.
+    global _spare
+    _spare = threading.Semaphore(MOST - 1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class Aside(Generic[Result]):
@@ -111,15 +122,15 @@ def each(call: Callable[[Item], Result], items: Sequence[Item], *, in_turn: bool
                 return
             results[found[0]] = call(found[1])
 
-    others: list[Aside[None]] = []
-    while not in_turn and len(others) + 1 < min(len(items), MOST) and _spare.acquire(blocking=False):
+    others, spare = list[Aside[None]](), _spare
+    while not in_turn and len(others) + 1 < min(len(items), MOST) and spare.acquire(blocking=False):
         others.append(Aside(work))
     try:
         work()
     finally:
         for other in others:
             other.wait()
-            _spare.release()
+            spare.release()
     for other in others:
         other.result(Deadline(), "the batch had ended")  # which raises what one of them raised
     return [results[at] for at in range(len(items))]

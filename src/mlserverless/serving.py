@@ -115,7 +115,8 @@ class Service:
         try:
             self._prepare()
         except Exception as error:  # noqa: BLE001 - raised at import it would end the function
-            log().error("warm-up failed: %s", error)
+            known = isinstance(error, MlserverlessError)
+            log().error("warm-up failed: %s", error if known else f"{type(error).__name__}: {error}")
 
     def suspend(self) -> None:
         """Get ready for a snapshot of this process, of which any number of copies go on with :meth:`resume`.

@@ -391,3 +391,19 @@ def test_a_call_aside_imports_no_futures(tmp_path: Path) -> None:
         "import json; print(json.dumps(found))"
     )
     assert run(code, tmp_path) == [5, False]
+
+
+def test_a_fork_has_all_threads_to_spare(tmp_path: Path) -> None:
+    code = """
+import os
+from mlserverless import overlap
+overlap._spare.acquire()
+if pid := os.fork():
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+else:
+    taken = 0
+    while overlap._spare.acquire(blocking=False):
+        taken += 1
+    os._exit(taken)
+"""
+    assert run(code, tmp_path) == overlap.MOST - 1

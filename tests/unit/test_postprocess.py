@@ -8,7 +8,7 @@ import pytest
 
 from mlserverless.engines import Tensor
 from mlserverless.errors import InvalidRequest, ModelUnavailable
-from mlserverless.postprocess import Choice, _table, best, choose, nearly_equal, scores
+from mlserverless.postprocess import Choice, _table, best, choose, leading, nearly_equal, scores
 from mlserverless.types import Options, Score
 
 LABELS = ("cat", "dog", "owl")
@@ -171,3 +171,18 @@ def test_equal_scores_stay_in_the_models_order() -> None:
 
 def test_labels_that_occur_twice_are_kept_apart_by_index() -> None:
     assert best([0.1, 0.9], ("crane", "crane"), DEFAULT) == (Score("crane", 1, 0.9), Score("crane", 0, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("choice", "indices"),
+    [
+        (DEFAULT, [1, 0, 2]),
+        (DEFAULT._replace(top_k=1), [1, 0]),  # whether they are nearly equal is asked of two
+        (DEFAULT._replace(top_k=2, threshold=0.9), [1, 0]),
+        (DEFAULT._replace(top_k=1, deny=("dog",)), [0, 2]),
+        (DEFAULT._replace(allow=("owl",)), [2]),
+        (DEFAULT._replace(allow=("owl",), deny=("owl",)), []),
+    ],
+)
+def test_leading_are_at_least_two_of_those_that_may_be_best(choice: Choice, indices: list[int]) -> None:
+    assert leading([0.2, 0.7, 0.1], LABELS, choice) == indices

@@ -1,5 +1,6 @@
 """The fast ways give what the plain definitions give, whatever the values; ties and filters are in it."""
 
+import math
 import struct
 from array import array
 
@@ -7,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlserverless.engines import Tensor
-from mlserverless.postprocess import Choice, best, nearly_equal, scores
+from mlserverless.postprocess import Choice, best, leading, nearly_equal, scores
 from mlserverless.types import Score
 
 NAMES = ("cat", "dog", "owl", "ant", "bee")
@@ -40,7 +41,11 @@ def test_best_are_those_of_the_plain_definition(
 ) -> None:
     labels = tuple(NAMES[at % len(NAMES)] for at in range(len(values)))
     choice = Choice(top_k, threshold, allow, deny)
+    order = leading(values, labels, choice)
     assert best(values, labels, choice) == plain_best(values, labels, choice)
+    assert best(values, labels, choice, order) == best(values, labels, choice)
+    two = plain_best(values, labels, choice._replace(top_k=2, threshold=-math.inf))
+    assert order[:2] == [score.index for score in two], "of these it is asked whether they are nearly equal"
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from(["uint8", "int8"]), SCALES, st.integers(-128, 255))

@@ -168,7 +168,9 @@ def test_no_failure_of_a_warm_up_ends_the_function(
     service = FakeService()
     service.warm_up()
     assert service.fake.warmed == 1
-    assert [record.getMessage() for record in caplog.records] == [f"warm-up failed: {error}"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"warm-up failed: {type(error).__name__}: {error}"
+    ]
 
 
 def test_the_end_of_the_process_is_not_kept_from_a_warm_up() -> None:
