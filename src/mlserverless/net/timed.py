@@ -4,10 +4,15 @@ Sockets' own timeouts are per read, which dripping bytes outlast: here each read
 """
 
 import select
+import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 from mlserverless.deadline import Deadline
+
+# How many bytes of a large body are waited for at a time: woken by every packet, 2 MB took 1.3 ms instead of 0.9.
+AT_A_TIME = 1 << 18
 
 
 class TimedSocket:
@@ -29,9 +34,21 @@ class TimedSocket:
     def receive(self, buffer: Any) -> int:
         """Read what has come into ``buffer``, waiting as long as there is time; return 0 where no more will."""
         self._sock.settimeout(time_left(self._deadline if self.answered else self.begin_by))
-        count: int = self._sock.recv_into(buffer)
+        much = len(buffer) >= AT_A_TIME and type(self._sock) is socket.socket  # TLS reads its own records
+        try:
+            if much:
+                _wake_for(self._sock, AT_A_TIME)
+            count: int = self._sock.recv_into(buffer)
+        finally:
+            if much:
+                _wake_for(self._sock, 1)
         self.answered = self.answered or count > 0
         return count
+
+
+def _wake_for(sock: socket.socket, count: int) -> None:
+    with suppress(OSError):  # a system that has no such option wakes for every packet
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
 
 def readable(sock: Any, milliseconds: float = 0) -> bool:
