@@ -8,7 +8,8 @@ here.
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from mlserverless import logs
@@ -110,13 +111,14 @@ class Service:
             return ModelId()
         return ModelId(loaded.model.name, loaded.model.sha256) if loaded else ModelId()
 
-    def warm_up(self) -> None:
-        """Do before the first request what it would find undone. A failure is logged; requests tell it, too."""
-        try:
-            self._prepare()
-        except Exception as error:  # noqa: BLE001 - raised at import it would end the function
-            known = isinstance(error, MlserverlessError)
-            log().error("warm-up failed: %s", error if known else f"{type(error).__name__}: {error}")
+    def warm_up(self, *, wait: bool = False) -> None:
+        """Do before the first request what it would find undone. A failure is logged; requests tell it, too.
+
+        Certificates and the stores' client are made ready beside the first requests, or with ``wait`` before them:
+        where a platform gives this phase more CPU than a request, and freezes what has none.
+        """
+        with _logged():
+            self._prepare(wait=wait)
 
     def suspend(self) -> None:
         """Get ready for a snapshot of this process, of which any number of copies go on with :meth:`resume`.
@@ -127,7 +129,7 @@ class Service:
         """
         from mlserverless import stores
 
-        self._prepare()
+        self._prepare(wait=True)
         stores.prepare()
         _ = self.sink
         self._let_go()
@@ -140,13 +142,17 @@ class Service:
         if ssl := sys.modules.get("ssl"):
             ssl.RAND_add(os.urandom(48), 48.0)
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, wait: bool) -> None:
         predictor = self.predictor
         settings = predictor.settings
         named = any(url.startswith(STORES) for url in (settings.sink, settings.schedule_source))
-        places = Aside(lambda: _reach(stores=named))  # reads the certificates while the model is read
-        predictor.warm_up()
-        places.result(Deadline(), "certificates and stores were ready")
+        if wait:
+            places = Aside(lambda: _reach(stores=named))  # reads the certificates while the model is read
+            predictor.warm_up()
+            places.result(Deadline(), "certificates and stores were ready")
+        else:
+            predictor.warm_up()
+            Aside(lambda: _logged()(_reach)(stores=named))
 
     def _let_go(self) -> None:
         with self._making:
@@ -156,6 +162,15 @@ class Service:
             pool.clear()
         if stores := sys.modules.get("mlserverless.stores"):
             stores.forget()
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - raised at import it would end the function
+        known = isinstance(error, MlserverlessError)
+        log().error("warm-up failed: %s", error if known else f"{type(error).__name__}: {error}")
 
 
 def _reach(*, stores: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from helpers.pools import until
 from helpers.services import PREDICTION, FakePredictor, FakeService
 from mlserverless import stores
 from mlserverless.deadline import Deadline
@@ -138,7 +139,7 @@ def test_a_warm_up_prepares_what_a_request_reaches_out_with(
             warm.set()
 
     predictor: Any = Warm(**settings)
-    Service(lambda: predictor).warm_up()
+    Service(lambda: predictor).warm_up(wait=True)
     assert prepared == found
 
 
@@ -156,8 +157,9 @@ def test_what_a_warm_up_found_is_told_again_by_each_request(caplog: pytest.LogCa
 
 
 @pytest.mark.parametrize("error", [ssl.SSLError("no CA file"), OSError("no such file"), ZeroDivisionError("x")])
+@pytest.mark.parametrize("wait", [True, False])
 def test_no_failure_of_a_warm_up_ends_the_function(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, wait: bool
 ) -> None:
     """Not even one of what is prepared aside: raised at import, it would be a restart loop."""
 
@@ -166,11 +168,23 @@ def test_no_failure_of_a_warm_up_ends_the_function(
 
     monkeypatch.setattr(connection, "trust", trust)
     service = FakeService()
-    service.warm_up()
+    service.warm_up(wait=wait)
     assert service.fake.warmed == 1
+    until(lambda: bool(caplog.records))
     assert [record.getMessage() for record in caplog.records] == [
         f"warm-up failed: {type(error).__name__}: {error}"
     ]
+
+
+def test_the_first_request_need_not_wait_for_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, read = threading.Event(), threading.Event()
+    monkeypatch.setattr(connection, "trust", lambda: go_on.wait(10) and read.set())
+    service = FakeService()
+    service.warm_up()
+    assert service.fake.warmed == 1
+    assert not read.is_set()
+    go_on.set()
+    assert read.wait(10)
 
 
 def test_the_end_of_the_process_is_not_kept_from_a_warm_up() -> None:

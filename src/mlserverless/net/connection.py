@@ -1,5 +1,6 @@
 """A connection to one checked address, kept or new, over which one GET is made before the deadline."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -78,6 +79,16 @@ class GuardedConnection:
             secured.close()  # ``raw`` has handed its descriptor over
             raise
         return secured
+
+
+def _forget() -> None:
+    # A fork has none of the threads that may have been making it.
+    global _making
+    _making = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def trust() -> "ssl.SSLContext":

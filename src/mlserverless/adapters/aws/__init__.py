@@ -60,4 +60,4 @@ handler = _handler(service, TRIGGERS)  # registered once it is used, lest a hand
 def warm_up() -> None:
     """Load the model of this module's own handler in Lambda's init phase, and have SnapStart keep it."""
     register(service)
-    service.warm_up()
+    service.warm_up(wait=True)

@@ -95,7 +95,7 @@ class WarmUp:
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:  # noqa: ARG002 - a ping says nothing
         """Do what the first request would find undone."""
-        self._service.warm_up()
+        self._service.warm_up(wait=True)
         return {"warm": True}
 
 
