@@ -152,7 +152,7 @@ class Service:
             places.result(Deadline(), "certificates and stores were ready")
         else:
             predictor.warm_up()
-            Aside(lambda: _logged()(_reach)(stores=named))
+            Aside(_logged()(lambda: _reach(stores=named)))
 
     def _let_go(self) -> None:
         with self._making:

@@ -8,14 +8,12 @@ import atheris
 from security.fuzzers.common import fuzz
 
 with atheris.instrument_imports(include=["mlserverless"]):
-    from helpers.replies import Sent
+    from helpers.replies import Sent, h11s
     from mlserverless.deadline import Deadline
     from mlserverless.errors import ImageTooLarge
     from mlserverless.net.head import HEAD, Improper
     from mlserverless.net.response import FRAMING, Response
     from mlserverless.net.timed import TimedSocket
-
-import h11
 
 MAX_BYTES = 400
 MOST = 2 * MAX_BYTES + FRAMING + HEAD
@@ -71,21 +69,6 @@ def test(data: bytes) -> None:
         status, body, rest = h11s(data)
         assert (status, body) == whole[:2], (whole, status, body)
         assert not rest or sent.at < len(data) or not (again and again[2]), (again, rest)
-
-
-def h11s(data: bytes) -> tuple[int, bytes, bytes]:
-    """Return the status, the body and what is left over, as h11 reads it."""
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
-    connection.send(h11.Request(method="GET", target="/", headers=[("Host", "h.example")]))
-    connection.send(h11.EndOfMessage())
-    connection.receive_data(data)
-    connection.receive_data(b"")
-    status, body = 0, b""
-    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-        assert not isinstance(event, h11.ConnectionClosed), data
-        status = event.status_code if isinstance(event, h11.Response) else status
-        body += bytes(event.data) if isinstance(event, h11.Data) else b""
-    return status, body, connection.trailing_data[0]
 
 
 if __name__ == "__main__":

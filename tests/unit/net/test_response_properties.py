@@ -1,10 +1,9 @@
 """Responses at random, also broken ones: h11, which is another's work, reads what is read here the same way."""
 
-import h11
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.replies import response
+from helpers.replies import h11s, response
 from mlserverless.errors import ImageTooLarge
 from mlserverless.net.head import Improper
 from mlserverless.net.response import Response
@@ -85,23 +84,6 @@ def ours(sent: bytes, cuts: list[int]) -> tuple[Response, int, bytes] | None:
         return found, head.status, found.whole()
     except (Improper, ImageTooLarge):
         return None
-
-
-def h11s(sent: bytes) -> tuple[int, bytes, bytes]:
-    """Return the status and the body as h11 reads them, and what it has left."""
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
-    connection.send(h11.Request(method="GET", target="/", headers=[("Host", "h.example")]))
-    connection.send(h11.EndOfMessage())
-    connection.receive_data(sent)
-    connection.receive_data(b"")
-    status, body = 0, b""
-    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-        assert not isinstance(event, h11.ConnectionClosed), "h11 has seen no end"
-        if isinstance(event, h11.Response):
-            status = event.status_code
-        elif isinstance(event, h11.Data):
-            body += bytes(event.data)
-    return status, body, connection.trailing_data[0]
 
 
 @given(sendings, cut_places)
