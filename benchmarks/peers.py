@@ -6,13 +6,12 @@ one; some take the nearest pixels, which spares the averaging and forbids to dec
 twice: as it comes, and at the peer's work (one thread and, for those, the nearest pixels). One must be ahead.
 """
 
-import json
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 from PIL import Image
 
@@ -31,20 +30,13 @@ from benchmarks.children import (
     summary,
 )
 from benchmarks.contenders import FLOOR, NEAREST, ONE_THREAD, OURS, PEERS, Peer
+from benchmarks.kept import AT_A_TIME, Spent, in_turn
 from helpers.figures import Figure, Scale, skip
 
 COFFEE, SMALL = "coffee.png", "0.2 MP JPEG"  # 600 × 400; of the bundled photos the one that all call what it is
 AHEAD = "< 1.00 ×"
-# What a photo is called -> requests a process, and the same in the shortened form.
-WARM = {SMALL: (40, 10), "0.2 MP PNG": (30, 5), "2 MP JPEG": (20, 5), "12 MP JPEG": (8, 3)}
-
-
-class Spent(NamedTuple):
-    """What warm requests took in one process: how many; the median in milliseconds, CPU milliseconds a request."""
-
-    requests: int
-    wall: float
-    cpu: float
+# What a photo is called -> turns of each, and the same in the shortened form.
+WARM = {SMALL: (60, 4), "0.2 MP PNG": (60, 4), "2 MP JPEG": (40, 3), "12 MP JPEG": (20, 2)}
 
 
 def measure(scale: Scale) -> list[Figure]:
@@ -63,7 +55,10 @@ def measure(scale: Scale) -> list[Figure]:
             )
             everyone = {**ours, FLOOR: contenders.floor(), **peers}
             warm = {
-                size: _warm(everyone, urls[size], scale.of(whole, short), scale.of(15, 2))
+                size: in_turn(
+                    {name: _asked(command, urls[size], "again") for name, command in everyone.items()},
+                    scale.of(whole, short),
+                )
                 for size, (whole, short) in WARM.items()
             }
     details = _details(cold, warm)
@@ -113,26 +108,10 @@ def _asked(command: Command, url: str, *more: str) -> Command:
     return Command((*command.argv, url, *more), command.env)
 
 
-def _warm(commands: Mapping[str, Command], url: str, requests: int, runs: int) -> dict[str, list[Spent]]:
-    found: dict[str, list[Spent]] = {name: [] for name in commands}
-    answers = set()
-    with launcher() as started:
-        for _ in range(runs):
-            for name, command in commands.items():
-                answer, told = started.run(_asked(command, url, str(requests))).said.splitlines()
-                answers.add(answer)
-                if len(answers) > 1:
-                    raise Failed(f"{name} said {answer} of {url}, others {', '.join(answers - {answer})}")
-                spent: dict[str, Any] = json.loads(told)
-                wall = statistics.median(spent["ms"])
-                found[name].append(Spent(requests, wall, 1000 * spent["cpu_s"] / requests))
-    return found
-
-
 def _same(cold: Mapping[str, Sequence[Run]], warm: Mapping[str, Any], details: dict[str, Any]) -> Figure:
     answers = {run.said for runs in cold.values() for run in runs}
     count = sum(map(len, cold.values()))
-    count += sum(one.requests for each in warm.values() for runs in each.values() for one in runs)
+    count += AT_A_TIME * sum(len(turns) for each in warm.values() for turns in each.values())
     names = f"{len(cold) - 1} of {len(PEERS)} peers"
     return Figure(
         "peers: every answer is ours",

@@ -1,15 +1,19 @@
-"""Eight clients over HTTP on this machine's cores: ours as deployed, and the servers people choose instead."""
+"""Eight clients over HTTP on this machine's cores: ours as deployed, and the servers people choose instead.
+
+Ours and another one run at the same time and are asked in turn; how long each takes to start is measured apart.
+"""
 
 import statistics
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks import venvs
-from benchmarks.children import Failed, ratio, summary
-from benchmarks.serving import subjects
+from benchmarks import photos, venvs
+from benchmarks.children import Failed, Ratio, ratio, summary
+from benchmarks.serving import subjects, tree
+from benchmarks.serving.ceiling import ceiling
 from benchmarks.serving.server import Server, Subject
-from benchmarks.serving.turn import CLIENTS, LARGE, Turn, turn
+from benchmarks.serving.turn import CLIENTS, Turn, in_turn
 from helpers.figures import Figure, Scale, skip
 
 OURS, OURS_GOOGLE, LITSERVE = "mlserverless, gunicorn", "mlserverless, functions-framework", "LitServe, 2 workers"
@@ -19,27 +23,58 @@ ALL: dict[str, Callable[[], Subject]] = {
     OURS_GOOGLE: subjects.google,
     **subjects.PEERS,
 }
+LARGE, LARGE_CLASS = 12, "967"  # megapixels, as a phone sends them, and the photo's class
+
+
+class Pair(NamedTuple):
+    """Turns of ours and of another server; of both with large photos; answers a second without any server and its.
+
+    The last two are of LitServe alone.
+    """
+
+    ours: list[Turn]
+    theirs: list[Turn]
+    large: tuple[list[Turn], list[Turn]] = ([], [])
+    ceiling: tuple[list[float], list[float]] = ([], [])
+
+
+class Found(NamedTuple):
+    """All that was measured: pairs by the other server's name; starts in seconds and peak MiB by each one's."""
+
+    pairs: dict[str, Pair]
+    cold: dict[str, list[float]]
+    memory: dict[str, float]
+    missing: dict[str, str]
+
+    def turns(self, name: str) -> list[Turn]:
+        """Return all turns of the server ``name``."""
+        own = [turn for rival, pair in self.pairs.items() if _against(rival) == name for turn in pair.ours]
+        return own or self.pairs[name].theirs
 
 
 def measure(scale: Scale) -> list[Figure]:
     """Return the figures of the servers."""
     usable, missing = _usable()
-    found: dict[str, list[Turn]] = {name: [] for name in usable}
-    for _ in range(scale.of(3, 1)):
-        for name in list(found):
+    if OURS not in usable or OURS_GOOGLE not in usable:
+        return [Figure("our servers", "they answer", _reason(missing.get(OURS) or missing[OURS_GOOGLE]))]
+    cold: dict[str, list[float]] = {name: [] for name in usable}
+    for _ in range(scale.of(5, 1)):
+        for name, subject in usable.items():
+            with Server(subject) as server:
+                cold[name].append(server.cold)
+    found = Found({}, cold, {}, missing)
+    for name in subjects.PEERS:
+        if name in usable:
             try:
-                found[name].append(turn(usable[name], scale.of(12, 3), large=name in (OURS, LITSERVE)))
+                _pair(found, usable, name, scale)
             except Failed as error:
                 missing[name] = str(error)
-                del found[name]
-            else:
-                print(f"  {name}: {_line(found[name][-1:])}", file=sys.stderr, flush=True)
-    if OURS not in found or OURS_GOOGLE not in found:
-        return [Figure("our servers", "they answer", _reason(missing.get(OURS) or missing[OURS_GOOGLE]))]
-    notes = {name: subject.note for name, subject in usable.items()}
-    details = {**_details(found), "notes": notes, "missing": missing, "clients": CLIENTS}
-    peers = [_against(name, found, missing) for name in subjects.PEERS]
-    return [*_bars(found, missing, details), *peers]
+    details = _details(found, {name: subject.note for name, subject in usable.items()})
+    return [*_bars(found, details), *(_row(name, found) for name in subjects.PEERS)]
+
+
+def _against(name: str) -> str:
+    return OURS_GOOGLE if name == WRITE_UP else OURS
 
 
 def _usable() -> tuple[dict[str, Subject], dict[str, str]]:
@@ -55,85 +90,108 @@ def _usable() -> tuple[dict[str, Subject], dict[str, str]]:
     return usable, missing
 
 
-def _details(found: Mapping[str, list[Turn]]) -> dict[str, Any]:
-    columns = ("throughput", "p50", "p95", "cpu_ms", "memory_mb", "client_cpu", "others")
+def _pair(found: Found, usable: Mapping[str, Subject], name: str, scale: Scale) -> None:
+    mine = _against(name)
+    with Server(usable[mine]) as ours, Server(usable[name]) as theirs:
+        with tree.Watch(ours.pid) as own, tree.Watch(theirs.pid) as other:
+            pair = Pair(*in_turn(ours, theirs, scale.of(16, 2), scale.of(2, 1)))
+        if name == LITSERVE:
+            wanted = {photos.photo(LARGE): LARGE_CLASS}
+            pair = pair._replace(
+                large=in_turn(ours, theirs, scale.of(8, 1), scale.of(3, 2), wanted),
+                ceiling=ceiling(theirs, "litserve", scale.of(8, 1), scale.of(2, 1)),
+            )
+    found.pairs[name] = pair
+    for each, watch in ((mine, own), (name, other)):
+        found.memory[each] = max(found.memory.get(each, 0.0), *(mb for _, mb in watch.samples))
+    print(f"  {name}: {_line(name, found)}", file=sys.stderr, flush=True)
+
+
+def _details(found: Found, notes: Mapping[str, str]) -> dict[str, Any]:
+    measured = {name: found.turns(name) for name in notes if name in found.memory}
     rows: dict[str, Any] = {
-        column: {name: summary([getattr(each, column) for each in turns]) for name, turns in found.items()}
-        for column in columns
+        column: {name: summary([getattr(each, column) for each in turns]) for name, turns in measured.items()}
+        for column in ("throughput", "p50", "p95", "cpu_ms", "client_cpu", "others")
     }
-    rows["cold"] = {name: summary(_colds(turns)) for name, turns in found.items()}
-    rows["large"] = {
-        name: summary([each.large for each in found[name]]) for name in (OURS, LITSERVE) if name in found
-    }
+    rows["memory_mb"] = {name: summary([found.memory[name]]) for name in measured}
+    rows["cold"] = {name: summary(found.cold[name]) for name in measured}
+    if LITSERVE in found.pairs:
+        both = zip((OURS, LITSERVE), found.pairs[LITSERVE].large, strict=True)
+        rows["large"] = {name: summary([turn.throughput for turn in turns]) for name, turns in both}
     for column in ("wrong", "errors"):
-        rows[column] = {name: sum(getattr(each, column) for each in turns) for name, turns in found.items()}
-    rows["told"] = {name: turns[-1].told for name, turns in found.items() if turns[-1].told}
-    return rows
+        rows[column] = {name: sum(getattr(each, column) for each in turns) for name, turns in measured.items()}
+    rows["told"] = {name: told for name, turns in measured.items() if (told := turns[-1].told)}
+    return {**rows, "notes": dict(notes), "missing": found.missing, "clients": CLIENTS}
 
 
-def _bars(found: Mapping[str, list[Turn]], missing: Mapping[str, str], details: dict[str, Any]) -> list[Figure]:
+def _bars(found: Found, details: dict[str, Any]) -> list[Figure]:
     throughput = f"{CLIENTS} clients over HTTP, correct answers a second, against LitServe with 2 workers"
     memory = "the same, peak memory of all its processes"
     bars = throughput, "≥ 1.30 ×, 0 wrong, 0 errors"
     bars_memory, bars_large = (memory, "≤ 0.50 ×"), (f"the same, photos of {LARGE} MP, a second", "≥ 2 ×")
-    ours = found[OURS]
-    if LITSERVE not in found:
-        return [skip(name, bar, _reason(missing[LITSERVE])) for name, bar in (bars, bars_memory, bars_large)]
-    faster, less, large = (_ratio(found, OURS, LITSERVE, what) for what in ("throughput", "memory_mb", "large"))
+    if LITSERVE not in found.pairs:
+        return [skip(*bar, _reason(found.missing[LITSERVE])) for bar in (bars, bars_memory, bars_large)]
+    pair = found.pairs[LITSERVE]
+    faster, cpu = (_ratio(pair.ours, pair.theirs, what) for what in ("throughput", "cpu_ms"))
+    large = _ratio(*pair.large, "throughput")
+    less = found.memory[OURS] / found.memory[LITSERVE]
     return [
         Figure(
             *bars,
-            f"{faster}, {_median(ours, 'throughput'):.0f} against {_median(found[LITSERVE], 'throughput'):.0f} "
-            f"a second, {_bad(ours)}{_busy(found)}",
-            faster.median >= 1.3 and not _count(ours),
+            f"{faster} of {len(pair.ours)} pairs, {_median(pair.ours, 'throughput'):.0f} against "
+            f"{_median(pair.theirs, 'throughput'):.0f} a second, CPU for one {cpu.median:.2f} ×, "
+            f"{_bad(pair.ours)}{_busy(pair)}",
+            faster.median >= 1.3 and not _count(found.turns(OURS)),
             details,
         ),
         Figure(
             *bars_memory,
-            f"{less}, {_median(ours, 'memory_mb'):.0f} against {_median(found[LITSERVE], 'memory_mb'):.0f} MiB",
-            less.median <= 0.5,
+            f"{less:.2f} ×, {found.memory[OURS]:.0f} against {found.memory[LITSERVE]:.0f} MiB",
+            less <= 0.5,
         ),
         Figure(
             *bars_large,
-            f"{large}, {_median(ours, 'large'):.1f} against {_median(found[LITSERVE], 'large'):.1f} a second",
+            f"{large}, {_median(pair.large[0], 'throughput'):.1f} against "
+            f"{_median(pair.large[1], 'throughput'):.1f} a second",
             large.median >= 2,
+        ),
+        Figure(
+            "the same, two processes that decode, resize and invoke without any server, against LitServe",
+            "shown: what no server can exceed",
+            f"{ratio(*pair.ceiling)}",
+            True,
         ),
     ]
 
 
-def _against(name: str, found: Mapping[str, list[Turn]], missing: Mapping[str, str]) -> Figure:
-    ours = OURS_GOOGLE if name == WRITE_UP else OURS
-    told = f"{ours} against {name}: correct answers a second, CPU for one, start to first answer"
+def _row(name: str, found: Found) -> Figure:
+    told = f"{_against(name)} against {name}: correct answers a second, CPU for one, start to first answer"
     bar = "> 1 ×, < 1 ×, < 1 ×"
-    if name not in found:
-        return skip(told, bar, _reason(missing[name]))
-    faster, cpu = _ratio(found, ours, name, "throughput"), _ratio(found, ours, name, "cpu_ms")
-    cold = statistics.median(_colds(found[ours])) / statistics.median(_colds(found[name]))
-    held = faster.median > 1 and cpu.median < 1 and cold < 1 and not _count(found[ours])
-    measured = f"{faster.median:.2f} ×, {cpu.median:.2f} ×, {cold:.2f} ×; {_line(found[name])}"
+    if name not in found.pairs:
+        return skip(told, bar, _reason(found.missing[name]))
+    pair = found.pairs[name]
+    faster, cpu = (_ratio(pair.ours, pair.theirs, what) for what in ("throughput", "cpu_ms"))
+    cold = statistics.median(found.cold[_against(name)]) / statistics.median(found.cold[name])
+    held = faster.median > 1 and cpu.median < 1 and cold < 1 and not _count(pair.ours)
+    measured = f"{faster.median:.2f} ×, {cpu.median:.2f} ×, {cold:.2f} ×; {_line(name, found)}"
     return Figure(told, bar, measured, held)
 
 
-def _line(turns: list[Turn]) -> str:
-    cold = statistics.median(_colds(turns))
+def _line(name: str, found: Found) -> str:
+    turns = found.pairs[name].theirs
     return (
         f"it has {_median(turns, 'throughput'):.0f} a second, {_bad(turns)}, p95 {_median(turns, 'p95'):.0f} ms, "
-        f"{_median(turns, 'cpu_ms'):.1f} ms of CPU, {_median(turns, 'memory_mb'):.0f} MiB, {cold:.2f} s cold"
+        f"{_median(turns, 'cpu_ms'):.1f} ms of CPU, {found.memory[name]:.0f} MiB, "
+        f"{statistics.median(found.cold[name]):.2f} s cold"
     )
 
 
-def _ratio(found: Mapping[str, list[Turn]], ours: str, theirs: str, what: str) -> Any:
-    pairs = zip(found[ours], found[theirs], strict=False)
-    both = [(getattr(a, what), getattr(b, what) or float("inf")) for a, b in pairs]
-    return ratio([a for a, _ in both], [b for _, b in both])
+def _ratio(ours: list[Turn], theirs: list[Turn], what: str) -> Ratio:
+    return ratio([getattr(turn, what) for turn in ours], [getattr(turn, what) or float("inf") for turn in theirs])
 
 
 def _median(turns: list[Turn], what: str) -> float:
     return float(statistics.median(getattr(each, what) for each in turns))
-
-
-def _colds(turns: list[Turn]) -> list[float]:
-    return [seconds for each in turns for seconds in each.cold]
 
 
 def _bad(turns: list[Turn]) -> str:
@@ -149,6 +207,6 @@ def _reason(error: str) -> str:
     return lines[0][:200] if len(lines) == 1 else f"{lines[0][:160]} … {lines[-1][:160]}"
 
 
-def _busy(found: Mapping[str, list[Turn]]) -> str:
-    others = max(each.others for turns in found.values() for each in turns)
-    return f" (other processes took up to {100 * others:.0f} % of the CPU meanwhile)" if others > 0.05 else ""
+def _busy(pair: Pair) -> str:
+    others = statistics.median(each.others for each in (*pair.ours, *pair.theirs))
+    return f" (other processes took {100 * others:.0f} % of the CPU meanwhile)" if others > 0.05 else ""

@@ -1,4 +1,4 @@
-"""The bare draft decode of benchmarks/bare.py in its own process, the root on the path. Usage: MODEL URL [N]"""
+"""The bare draft decode of benchmarks/bare.py in a process, the root on the path. Usage: MODEL URL [again]"""
 
 import sys
 from pathlib import Path
@@ -13,4 +13,4 @@ print(first, flush=True)
 if len(sys.argv) > 3:
     from again import again
 
-    again(lambda: bare.predict(model, origin, path), first, int(sys.argv[3]))
+    again(lambda: bare.predict(model, origin, path), first)

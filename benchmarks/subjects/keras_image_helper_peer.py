@@ -1,4 +1,4 @@
-"""keras-image-helper as its documentation shows it, before an interpreter. Usage: MODEL URL [N]
+"""keras-image-helper as its documentation shows it, before an interpreter. Usage: MODEL URL [again]
 
 Its preprocessor downloads, resizes by the nearest pixel and scales to -1…1 as float32, whatever the model takes;
 the numbers then go into the model's uint8 by the scale and zero point that the model states.
@@ -32,4 +32,4 @@ print(first, flush=True)
 if len(sys.argv) > 3:
     from again import again
 
-    again(answer, first, int(sys.argv[3]))
+    again(answer, first)

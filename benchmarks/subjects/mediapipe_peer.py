@@ -1,4 +1,4 @@
-"""MediaPipe Tasks' ImageClassifier, which resizes and scales by the model's metadata. Usage: MODEL URL [N]"""
+"""MediaPipe Tasks' ImageClassifier, which resizes and scales by the model's metadata. Usage: MODEL URL [again]"""
 
 import sys
 from io import BytesIO
@@ -31,4 +31,4 @@ print(first, flush=True)
 if len(sys.argv) > 3:
     from again import again
 
-    again(answer, first, int(sys.argv[3]))
+    again(answer, first)

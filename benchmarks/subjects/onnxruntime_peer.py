@@ -1,4 +1,4 @@
-"""onnxruntime with urlopen, Pillow and numpy. Usage: MODEL.onnx URL [N]"""
+"""onnxruntime with urlopen, Pillow and numpy. Usage: MODEL.onnx URL [again]"""
 
 import sys
 from io import BytesIO
@@ -27,4 +27,4 @@ print(first, flush=True)
 if len(sys.argv) > 3:
     from again import again
 
-    again(answer, first, int(sys.argv[3]))
+    again(answer, first)

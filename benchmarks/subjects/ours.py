@@ -1,4 +1,4 @@
-"""This project, with every check it makes. Usage: MODEL URL [N]"""
+"""This project, with every check it makes. Usage: MODEL URL [again]"""
 
 import sys
 
@@ -11,4 +11,4 @@ print(first, flush=True)
 if len(sys.argv) > 3:
     from again import again
 
-    again(lambda: predict(url, top_k=1).predictions[0].index, first, int(sys.argv[3]))
+    again(lambda: predict(url, top_k=1).predictions[0].index, first)

@@ -1,4 +1,4 @@
-"""Full TensorFlow: its decoder, its resize (bilinear), its own TFLite interpreter. Usage: MODEL URL [N]"""
+"""Full TensorFlow: its decoder, its resize (bilinear), its own TFLite interpreter. Usage: MODEL URL [again]"""
 
 import sys
 from urllib import request
@@ -26,4 +26,4 @@ print(first, flush=True)
 if len(sys.argv) > 3:
     from again import again
 
-    again(answer, first, int(sys.argv[3]))
+    again(answer, first)

@@ -1,4 +1,4 @@
-"""What write-ups of TFLite on Lambda do: urlopen, Pillow, numpy, the Python interpreter. Usage: MODEL URL [N]"""
+"""What write-ups of TFLite on Lambda do: urlopen, Pillow, numpy, its interpreter. Usage: MODEL URL [again]"""
 
 import sys
 from io import BytesIO
@@ -35,4 +35,4 @@ print(first, flush=True)
 if len(sys.argv) > 3:
     from again import again
 
-    again(answer, first, int(sys.argv[3]))
+    again(answer, first)
