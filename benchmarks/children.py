@@ -52,6 +52,11 @@ class Command(NamedTuple):
     env: Mapping[str, str] = {}
 
 
+def environment(added: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of a process that is measured: PATH, HOME, and what is ``added``."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | dict(added)
+
+
 class Run(NamedTuple):
     """One run: seconds to the first line of its output, and to its end; CPU seconds; peak memory in MiB."""
 
@@ -74,9 +79,8 @@ class Launcher:
 
     def run(self, command: Command) -> Run:
         """Run ``command`` to its end; raise Failed where it ends with an error."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         EMPTY.mkdir(parents=True, exist_ok=True)
-        asked = {"argv": list(command.argv), "env": {**kept, **command.env}, "cwd": str(EMPTY)}
+        asked = {"argv": list(command.argv), "env": environment(command.env), "cwd": str(EMPTY)}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asked) + "\n")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import statistics
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
 
-from benchmarks.children import EMPTY, Command, Failed
+from benchmarks.children import EMPTY, Command, Failed, environment
 
 AT_A_TIME = 3  # requests: what the last one left in the caches is gone with the first of them
 UNCOUNTED = 2  # turns, that warm up
@@ -53,12 +52,11 @@ class Kept:
 def kept(command: Command) -> Iterator[Kept]:
     """Yield the process of ``command``, with which it ends when the block does."""
     EMPTY.mkdir(parents=True, exist_ok=True)
-    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | dict(command.env)
     with TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
             list(command.argv),
             cwd=EMPTY,
-            env=env,
+            env=environment(command.env),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -39,12 +39,16 @@ class Pair(NamedTuple):
 
 
 class Found(NamedTuple):
-    """All that was measured: pairs by the other server's name; starts in seconds and peak MiB by each one's."""
+    """All that was measured: pairs by the other server's name; starts in seconds and peak MiB by each one's.
+
+    ``missing`` are those that cannot be had, ``failed`` those that were and failed, or beside which ours did.
+    """
 
     pairs: dict[str, Pair]
     cold: dict[str, list[float]]
     memory: dict[str, float]
     missing: dict[str, str]
+    failed: dict[str, str]
 
     def turns(self, name: str) -> list[Turn]:
         """Return all turns of the server ``name``."""
@@ -57,18 +61,17 @@ def measure(scale: Scale) -> list[Figure]:
     usable, missing = _usable()
     if OURS not in usable or OURS_GOOGLE not in usable:
         return [Figure("our servers", "they answer", _reason(missing.get(OURS) or missing[OURS_GOOGLE]))]
-    cold: dict[str, list[float]] = {name: [] for name in usable}
+    found = Found({}, {name: [] for name in usable}, {}, missing, {})
     for _ in range(scale.of(5, 1)):
         for name, subject in usable.items():
             with Server(subject) as server:
-                cold[name].append(server.cold)
-    found = Found({}, cold, {}, missing)
+                found.cold[name].append(server.cold)
     for name in subjects.PEERS:
         if name in usable:
             try:
                 _pair(found, usable, name, scale)
             except Failed as error:
-                missing[name] = str(error)
+                found.failed[name] = str(error)
     details = _details(found, {name: subject.note for name, subject in usable.items()})
     return [*_bars(found, details), *(_row(name, found) for name in subjects.PEERS)]
 
@@ -121,7 +124,7 @@ def _details(found: Found, notes: Mapping[str, str]) -> dict[str, Any]:
     for column in ("wrong", "errors"):
         rows[column] = {name: sum(getattr(each, column) for each in turns) for name, turns in measured.items()}
     rows["told"] = {name: told for name, turns in measured.items() if (told := turns[-1].told)}
-    return {**rows, "notes": dict(notes), "missing": found.missing, "clients": CLIENTS}
+    return {**rows, "notes": dict(notes), "missing": found.missing, "failed": found.failed, "clients": CLIENTS}
 
 
 def _bars(found: Found, details: dict[str, Any]) -> list[Figure]:
@@ -130,7 +133,7 @@ def _bars(found: Found, details: dict[str, Any]) -> list[Figure]:
     bars = throughput, "≥ 1.30 ×, 0 wrong, 0 errors"
     bars_memory, bars_large = (memory, "≤ 0.50 ×"), (f"the same, photos of {LARGE} MP, a second", "≥ 2 ×")
     if LITSERVE not in found.pairs:
-        return [skip(*bar, _reason(found.missing[LITSERVE])) for bar in (bars, bars_memory, bars_large)]
+        return [_unmeasured(LITSERVE, *bar, found) for bar in (bars, bars_memory, bars_large)]
     pair = found.pairs[LITSERVE]
     faster, cpu = (_ratio(pair.ours, pair.theirs, what) for what in ("throughput", "cpu_ms"))
     large = _ratio(*pair.large, "throughput")
@@ -168,13 +171,19 @@ def _row(name: str, found: Found) -> Figure:
     told = f"{_against(name)} against {name}: correct answers a second, CPU for one, start to first answer"
     bar = "> 1 ×, < 1 ×, < 1 ×"
     if name not in found.pairs:
-        return skip(told, bar, _reason(found.missing[name]))
+        return _unmeasured(name, told, bar, found)
     pair = found.pairs[name]
     faster, cpu = (_ratio(pair.ours, pair.theirs, what) for what in ("throughput", "cpu_ms"))
     cold = statistics.median(found.cold[_against(name)]) / statistics.median(found.cold[name])
     held = faster.median > 1 and cpu.median < 1 and cold < 1 and not _count(pair.ours)
     measured = f"{faster.median:.2f} ×, {cpu.median:.2f} ×, {cold:.2f} ×; {_line(name, found)}"
     return Figure(told, bar, measured, held)
+
+
+def _unmeasured(name: str, told: str, bar: str, found: Found) -> Figure:
+    if error := found.failed.get(name):
+        return Figure(told, bar, _reason(error))
+    return skip(told, bar, _reason(found.missing[name]))
 
 
 def _line(name: str, found: Found) -> str:

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.children import PHOTOS, ROOT, Failed
+from benchmarks.children import PHOTOS, ROOT, Failed, environment
 from benchmarks.serving import tree
 
 HOST = "127.0.0.1"
@@ -63,13 +63,12 @@ class Server:
         self.subject, self.port = subject, free_port()
         LOGS.mkdir(parents=True, exist_ok=True)
         self._log = LOGS / f"{subject.name.replace(' ', '-').replace(',', '')}.log"
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         with self._log.open("wb") as log:
             start = time.perf_counter()
             self._process = subprocess.Popen(
                 subject.command(self.port),
                 cwd=subject.folder,
-                env={**kept, **subject.env},
+                env=environment(subject.env),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

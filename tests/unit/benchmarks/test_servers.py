@@ -30,6 +30,7 @@ def found(*ours: float, wrong: int = 0) -> servers.Found:
         | {name: [2.0] for name in (servers.LITSERVE, servers.WRITE_UP)},
         {servers.OURS: 90.0, servers.OURS_GOOGLE: 95.0, servers.LITSERVE: 200.0, servers.WRITE_UP: 99.0},
         {"BentoML": "no wheel"},
+        {"MLServer": "it ended"},
     )
 
 
@@ -67,6 +68,19 @@ def test_ours_are_all_turns_of_ours_whoever_they_were_beside() -> None:
 def test_a_server_that_cannot_be_had_says_why() -> None:
     row = servers._row("BentoML", found(140.0))
     assert (row.measured, row.skipped) == ("", "no wheel")
+
+
+def test_one_that_fails_while_it_is_measured_is_not_skipped() -> None:
+    row = servers._row("MLServer", found(140.0))
+    assert (row.measured, row.skipped, row.held) == ("it ended", "", False)
+
+
+def test_neither_is_litserve() -> None:
+    of = found(140.0)
+    lost = of._replace(pairs={}, failed={servers.LITSERVE: "ours ended"})
+    assert [(bar.measured, bar.skipped, bar.held) for bar in servers._bars(lost, {})] == [
+        ("ours ended", "", False)
+    ] * 3
 
 
 class Asked:
