@@ -49,7 +49,7 @@ def classify(
     choice = postprocess.choose(request.options, default, loaded.model.labels)
     whole = image.size
     output = run(loaded, image, settings, pace, deadline, timings, queue)
-    values = postprocess.scores(output, loaded.output, loaded.model.activation)
+    values = postprocess.scores(output, loaded.output, loaded.model.output.activation)
     order = postprocess.leading(values, loaded.model.labels, choice)
     if (
         again is not None
@@ -61,7 +61,7 @@ def classify(
         with suppress(Overloaded, DeadlineExceeded, ImageTooLarge):  # the first answer is one, too
             wholly = settings._replace(decode="whole")
             output = run(loaded, again(), wholly, Pace(), soon, timings, queue)
-            values = postprocess.scores(output, loaded.output, loaded.model.activation)
+            values = postprocess.scores(output, loaded.output, loaded.model.output.activation)
             order = postprocess.leading(values, loaded.model.labels, choice)
     chosen = postprocess.best(values, loaded.model.labels, choice, order)
     rounded = tuple((name, round(1000 * seconds, 3)) for name, seconds in timings)
@@ -93,14 +93,14 @@ def run(
         prepared = prepare.prepare_image(
             image,
             (width, height),
-            resize=loaded.model.resize,
-            fit=loaded.model.fit,
-            crop=loaded.model.crop,
+            resize=loaded.model.input.resize,
+            fit=loaded.model.input.fit,
+            crop=loaded.model.input.crop,
             background=settings.background,
             decode=settings.decode,
         )
         made = perf_counter()
-        data = preprocess.tensor_bytes(prepared.tobytes(), loaded.model.range, loaded.input)
+        data = preprocess.tensor_bytes(prepared.tobytes(), loaded.model.input.range, loaded.input)
         filled = perf_counter()
         deadline.check("the model ran")
         output = interpreter.run(data)[0]

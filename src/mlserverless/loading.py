@@ -37,15 +37,17 @@ def load(
     found = _read(settings, deadline or Deadline())
     model.trust(engine.name, found)
 
+    wanted = engines.Wanted(found.signature, found.input.size, found.delegates)
+
     def interpreter(threads: int) -> Interpreter:
-        return engine.load(found.data, threads)
+        return engine.load(found.data, threads, wanted)
 
     size = settings.concurrency or share
     wide, narrow = settings.threads or share, settings.threads or max(1, share // size)
     pool = Pool(interpreter, size, wide=wide, narrow=narrow)
     tensors = pool.run(lambda first: (_image_input(first, found), _scores_output(first, found)), Deadline())
     # A range or a dtype that cannot be served is told now, not by the first request.
-    preprocess.tensor_bytes(b"", found.range, tensors[0])
+    preprocess.tensor_bytes(b"", found.input.range, tensors[0])
     postprocess.scores(b"", tensors[1], "none")
     labels = found.labels or tuple(map(str, range(tensors[1].shape[-1])))
     if unknown := [x for x in (*settings.labels_allow, *settings.labels_deny) if x not in labels]:
@@ -77,7 +79,7 @@ def _image_input(interpreter: Interpreter, found: model.Model) -> Tensor:
     tensor = interpreter.inputs[0]
     if len(tensor.shape) != 4 or tensor.shape[::3] != (1, 3) or min(tensor.shape) < 1:
         raise ModelUnavailable(f"{found.name} takes {tensor.shape}; read is (1, height, width, 3), an RGB image.")
-    if tensor.dtype == "float32" and not found.range:
+    if tensor.dtype == "float32" and not found.input.range:
         raise ModelUnavailable(
             f"Nothing says which range {found.name} wants its float pixels in: set range in [input] of its "
             f"model.toml to {', '.join(RANGES)} or a mean and std. See {DOCS}."

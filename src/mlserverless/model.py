@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlserverless import metadata, model_toml
 from mlserverless.errors import ModelUnavailable
-from mlserverless.model_toml import ACTIVATIONS, DOCS, FIT, RESIZE, Range
+from mlserverless.model_toml import DOCS, TASKS, Delegate, Input, Output, Range
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
@@ -26,7 +26,7 @@ FRAGILE = ("tflite-runtime", "tensorflow")
 
 
 class Model(NamedTuple):
-    """A model's bytes and what is known of it. ``pinned``: a sha256 was given. ``range`` "": nothing says it."""
+    """A model's bytes and what is known of it. ``pinned``: a sha256 was given. ``task`` "": nothing says it."""
 
     name: str
     path: str
@@ -34,11 +34,12 @@ class Model(NamedTuple):
     sha256: str
     pinned: bool = False
     labels: tuple[str, ...] = ()
-    resize: str = "bilinear"
-    fit: str = "stretch"
-    crop: float = 1.0
-    range: Range = ""
-    activation: str = "none"
+    task: str = ""
+    signature: str = ""
+    input: Input = Input()
+    output: Output = Output()
+    delegates: tuple[Delegate, ...] = ()
+    certificate: tuple[tuple[str, Any], ...] = ()
 
 
 def load(where: str, sha256: str = "") -> Model:
@@ -53,11 +54,11 @@ def load(where: str, sha256: str = "") -> Model:
     file = os.path.join(folder, table.get("file", "model.tflite")) if folder else path
     pins = {"model.toml": table.get("sha256", ""), "the setting model_sha256": sha256}
     data, digest = _read(file, pins)
-    given, wants = table.get("input", {}), table.get("output", {})
+    taken = model_toml.read_input(table.get("input", {}), file)
     labels: tuple[str, ...] = ()
     if name := table.get("labels"):
         labels = _labels(os.path.join(folder, name))
-    scale = model_toml.scale(given.get("range", ""), file)
+    scale: Range = taken.range
     if not labels or not scale:
         told = metadata.read(data)
         labels = labels or told.labels
@@ -70,11 +71,12 @@ def load(where: str, sha256: str = "") -> Model:
         sha256=digest,
         pinned=any(pins.values()),
         labels=labels,
-        resize=model_toml.choice("input.resize", given.get("resize", "bilinear"), RESIZE, file),
-        fit=model_toml.choice("input.fit", given.get("fit", "stretch"), FIT, file),
-        crop=model_toml.share(given.get("crop", 1.0), file),
-        range=scale,
-        activation=model_toml.choice("output.activation", wants.get("activation", "none"), ACTIVATIONS, file),
+        task=model_toml.choice("task", table["task"], TASKS, file) if "task" in table else "",
+        signature=table.get("signature", ""),
+        input=taken._replace(range=scale),
+        output=model_toml.read_output(table.get("output", {}), file),
+        delegates=model_toml.read_delegates(table.get("delegates", []), file),
+        certificate=tuple(table.get("certificate", {}).items()),
     )
 
 

@@ -14,6 +14,7 @@ from helpers.modelfolder import DATA, fails, folder
 from mlserverless import model, model_toml
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model import load, locate, trust
+from mlserverless.model_toml import Input, Output
 
 DIGEST = sha256(DATA).hexdigest()
 
@@ -42,11 +43,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         DIGEST,
         True,
         ("cat", "dog"),
-        "bicubic",
-        "crop",
-        0.875,
-        ((1.0, 2.5, 3.0), (4.0,)),
-        "softmax",
+        input=Input(resize="bicubic", fit="crop", crop=0.875, range=((1.0, 2.5, 3.0), (4.0,))),
+        output=Output(activation="softmax"),
     )
     assert (found.path, found.data) == (str(tmp_path / "a" / "weights.bin"), DATA)
 
@@ -54,9 +52,15 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("toml", ["", "# nothing yet", "[input]\n[output]\n"])
 def test_everything_has_a_default(tmp_path: Path, toml: str) -> None:
     found = load(folder(tmp_path / "cats", toml))
-    assert (found.name, found.labels, found.resize, found.fit, found.crop, found.range, found.activation) == (
-        *("cats", (), "bilinear", "stretch", 1.0, "", "none"),
-    )
+    assert (
+        found.name,
+        found.labels,
+        found.input.resize,
+        found.input.fit,
+        found.input.crop,
+        found.input.range,
+        found.output.activation,
+    ) == (*("cats", (), "bilinear", "stretch", 1.0, "", "none"),)
 
 
 @pytest.mark.parametrize("ending", ["", "/"])
@@ -68,24 +72,24 @@ def test_file_alone_is_a_model(tmp_path: Path) -> None:
     path = tmp_path / "birds.tflite"
     path.write_bytes(DATA)
     found = load(str(path))
-    assert (found.name, found.sha256, found.labels, found.range) == ("birds", DIGEST, (), "")
+    assert (found.name, found.sha256, found.labels, found.input.range) == ("birds", DIGEST, (), "")
 
 
 def test_folder_beats_the_files_own_metadata(tmp_path: Path) -> None:
     packed = modelfile.metadata([127.0], [128.0], "packed.txt")
     data = modelfile.model(packed, {"packed.txt": b"one\ntwo"})
     told = load(folder(tmp_path / "a", data=data))
-    assert (told.labels, told.range) == (("one", "two"), ((127.0,), (128.0,)))
+    assert (told.labels, told.input.range) == (("one", "two"), ((127.0,), (128.0,)))
     half = load(folder(tmp_path / "b", '[input]\nrange = "raw"', data))
-    assert (half.labels, half.range) == (("one", "two"), "raw")
+    assert (half.labels, half.input.range) == (("one", "two"), "raw")
     other = load(folder(tmp_path / "c", 'labels = "labels.txt"', data))
-    assert (other.labels, other.range) == (("cat", "dog"), ((127.0,), (128.0,)))
+    assert (other.labels, other.input.range) == (("cat", "dog"), ((127.0,), (128.0,)))
 
 
 def test_metadata_is_not_read_where_the_folder_says_it_all(tmp_path: Path) -> None:
     broken = modelfile.model(modelfile.metadata([1.0], [1.0], identifier=b"M999"))
     toml = 'labels = "labels.txt"\n[input]\nrange = "unit"'
-    assert load(folder(tmp_path / "a", toml, broken)).range == "unit"
+    assert load(folder(tmp_path / "a", toml, broken)).input.range == "unit"
     assert "metadata is corrupt: its identifier is b'M999', not M001" in fails(folder(tmp_path / "a", "", broken))
 
 
@@ -100,7 +104,12 @@ def test_bundled_model_is_found_by_its_name(models: Path, name: str) -> None:
 def test_bundled_model_has_its_labels() -> None:
     found = load("efficientnet-lite0")
     assert (len(found.labels), found.labels[0], found.labels[967]) == (1000, "tench", "espresso")
-    assert (found.resize, found.fit, found.crop, found.range) == ("bicubic", "crop", 0.875, "raw")
+    assert (found.input.resize, found.input.fit, found.input.crop, found.input.range) == (
+        "bicubic",
+        "crop",
+        0.875,
+        "raw",
+    )
 
 
 def test_folder_in_the_working_directory_beats_the_bundled_name(
@@ -258,7 +267,7 @@ def test_metadata_is_read_of_a_mapped_file(tmp_path: Path) -> None:
     )
     mapped = load(folder(tmp_path / "a", data=data))
     assert isinstance(mapped.data, mmap)
-    assert (mapped.labels, mapped.range) == (("ant", "bee"), ((127.5,), (127.5,)))
+    assert (mapped.labels, mapped.input.range) == (("ant", "bee"), ((127.5,), (127.5,)))
 
 
 @pytest.mark.usefixtures("unwritable")

@@ -12,10 +12,10 @@ from mlserverless.model import load
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("colour = 1", "colour is not known; known are name, file, sha256, labels, input, output"),
-        ("[input]\nmean = 1", "[input] mean is not known; known are resize, fit, crop, range"),
-        ("[output]\nscale = 1", "[output] scale is not known; known are activation"),
-        ("input = 3", "[input] input is not known; known are resize"),
+        ("colour = 1", "colour is not known; known are name, file, sha256, labels, task, signature, input"),
+        ("[input]\nmean = 1", "[input] mean is not known; known are preset, size, channels"),
+        ("[output]\nscale = 1", "[output] scale is not known; known are activation, scores"),
+        ("input = 3", "[input] input is not known; known are preset"),
         ("name = 5", "name is 5; accepted is a text"),
         ("file = [1]", "file is [1]; accepted is a text"),
         ("sha256 = 7", "sha256 is 7; accepted is a text"),
@@ -66,7 +66,7 @@ def test_wrong_range_names_the_ranges(tmp_path: Path, value: str) -> None:
 
 @pytest.mark.parametrize("name", model_toml.RANGES)
 def test_every_named_range_is_taken(tmp_path: Path, name: str) -> None:
-    assert load(folder(tmp_path / "a", f'[input]\nrange = "{name}"')).range == name
+    assert load(folder(tmp_path / "a", f'[input]\nrange = "{name}"')).input.range == name
 
 
 @pytest.mark.parametrize("text", [b"name = ", b"\xff\xfe", b"[input"])

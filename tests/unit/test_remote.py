@@ -273,7 +273,7 @@ def test_model_of_its_own_metadata_needs_no_more_than_the_file(tmp_path: Path, o
     origin.replies["/m.tflite"] = response(data)
     digest = sha256(data).hexdigest()
     found = _read(settings(tmp_path, at(origin, "/m.tflite"), model_sha256=digest), Deadline(20))
-    assert (found.labels, found.range) == (("cat", "dog"), ((0.0,), (255.0,)))
+    assert (found.labels, found.input.range) == (("cat", "dog"), ((0.0,), (255.0,)))
     assert found.name == "m"
 
 

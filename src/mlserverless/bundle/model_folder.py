@@ -37,7 +37,7 @@ def model_files(where: str) -> tuple[dict[str, bytes | Path], tuple[str, ...]]:
     if path.is_dir():
         return _copied(path, loaded), tuple(notes)
     files: dict[str, bytes | Path] = {"model.toml": _begun(loaded).encode(), "model.tflite": path}
-    if told is None and not loaded.range:
+    if told is None and not loaded.input.range:
         notes.append("Set range in [input] of model/model.toml, unless the model's input is quantised.")
     if not loaded.labels:
         notes.append("Put the labels, one a line, beside model/model.toml and name the file in it: labels = …")
@@ -74,7 +74,7 @@ def _begun(loaded: models.Model) -> str:
         name='"' + "".join(letter for letter in loaded.name if letter.isalnum() or letter in "-_. ") + '"',
         sha256=loaded.sha256,
         labels=told.format("labels") if loaded.labels else labels,
-        range=told.format("mean and std, the range") if loaded.range else scale,
+        range=told.format("mean and std, the range") if loaded.input.range else scale,
         resize=", ".join(model_toml.RESIZE),
         fit=", ".join(model_toml.FIT),
         activation=", ".join(model_toml.ACTIVATIONS),

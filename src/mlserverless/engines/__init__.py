@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from mlserverless.errors import ModelUnavailable
 from mlserverless.logs import log
+from mlserverless.model_toml import Delegate
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
@@ -50,11 +51,33 @@ class Interpreter(Protocol):
         """Run the model on its one input (C order, little endian) and return each output's bytes."""
 
 
+class Wanted(NamedTuple):
+    """What a model is loaded with beside its threads.
+
+    ``signature``: the one to run, "" for the only or first; ``size``: the (height, width) in pixels of an input
+    that leaves them open; ``delegates``: libraries that run part of it.
+    """
+
+    signature: str = ""
+    size: tuple[int, ...] = ()
+    delegates: tuple[Delegate, ...] = ()
+
+
+PLAIN = Wanted()
+
+
+class Load(Protocol):
+    """Loads a model's contents with a number of threads."""
+
+    def __call__(self, model: "Contents", threads: int, wanted: Wanted = ..., /) -> Interpreter:
+        """Return the model, ready to run; raise ModelUnavailable where it cannot be."""
+
+
 class Engine(NamedTuple):
-    """A name and the function that loads a model's contents with a number of threads."""
+    """A name and the function that loads a model."""
 
     name: str
-    load: "Callable[[Contents, int], Interpreter]"
+    load: Load
 
 
 class EngineMissing(ImportError):

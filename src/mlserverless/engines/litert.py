@@ -12,7 +12,7 @@ from importlib.machinery import PathFinder
 from os.path import isfile, join
 from typing import TYPE_CHECKING, Any
 
-from mlserverless.engines import Engine, EngineMissing, Tensor
+from mlserverless.engines import PLAIN, Engine, EngineMissing, Tensor, Wanted
 from mlserverless.engines.capi import (
     CPU,
     DTYPES,
@@ -140,7 +140,11 @@ def engine() -> Engine:
         if _runtime is None:
             _runtime = Runtime(_library_path())
         runtime = _runtime
-    return Engine("litert", lambda model, threads: LiteRtInterpreter(runtime, model, threads))
+
+    def load(model: "Contents", threads: int, wanted: Wanted = PLAIN) -> LiteRtInterpreter:
+        return LiteRtInterpreter(runtime, model, threads)
+
+    return Engine("litert", load)
 
 
 def _library_path() -> str:

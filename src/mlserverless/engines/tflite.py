@@ -7,7 +7,7 @@ wrapper serves them: bytes in, bytes out, whatever the package.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlserverless.engines import Engine, EngineMissing, Tensor
+from mlserverless.engines import PLAIN, Engine, EngineMissing, Tensor, Wanted
 from mlserverless.engines.quiet import quiet
 from mlserverless.errors import ModelUnavailable
 
@@ -55,7 +55,7 @@ def engine(name: str) -> Engine:
     """Return the engine called ``name``; raise EngineMissing with what to install where it is not here."""
     module = interpreter_module(name)
 
-    def load(model: "Contents", threads: int) -> PythonInterpreter:
+    def load(model: "Contents", threads: int, wanted: Wanted = PLAIN) -> PythonInterpreter:
         return PythonInterpreter(allocated(module, model, threads, f"{name} cannot run this model"))
 
     return Engine(name, load)

@@ -81,8 +81,8 @@ class WebApp:
 
     def _model(self, _: HttpRequest, request_id: str, __: Deadline) -> HttpResponse:
         loaded = self._service.predictor.load()
-        model, taken, given = loaded.model, loaded.input, loaded.output
-        scale = model.range if isinstance(model.range, str) else {"mean": model.range[0], "std": model.range[1]}
+        model, wants, taken, given = loaded.model, loaded.model.input, loaded.input, loaded.output
+        scale = wants.range if isinstance(wants.range, str) else {"mean": wants.range[0], "std": wants.range[1]}
         described = {
             "name": model.name,
             "sha256": model.sha256,
@@ -90,12 +90,12 @@ class WebApp:
             "input": {
                 "shape": taken.shape,
                 "dtype": taken.dtype,
-                "resize": model.resize,
-                "fit": model.fit,
-                "crop": model.crop,
+                "resize": wants.resize,
+                "fit": wants.fit,
+                "crop": wants.crop,
                 "range": scale or "raw",
             },
-            "output": {"shape": given.shape, "dtype": given.dtype, "activation": model.activation},
+            "output": {"shape": given.shape, "dtype": given.dtype, "activation": model.output.activation},
             "labels": model.labels,
         }
         return respond(200, JSON, described, request_id)

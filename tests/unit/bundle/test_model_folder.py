@@ -65,7 +65,7 @@ def test_a_file_outside_of_the_folder_is_not_fetched(tmp_path: Path, models: Pat
 def test_a_bare_file_gets_a_folder_that_says_what_is_missing(bare: Path, tmp_path: Path) -> None:
     files, notes = model_files(str(bare))
     begun = models_load(write(tmp_path / "model", files))
-    assert (begun.name, begun.pinned, begun.labels, begun.range) == ("my flowers 2", True, (), "")
+    assert (begun.name, begun.pinned, begun.labels, begun.input.range) == ("my flowers 2", True, (), "")
     assert begun.sha256 == sha256(bare.read_bytes()).hexdigest()
     said = [("range", "raw, unit, signed"), ("labels", "one a line"), ("resize", "how the model was trained")]
     assert len(notes) == len(said)
@@ -83,7 +83,7 @@ def test_a_line_out_of_its_comment_is_taken(bare: Path, tmp_path: Path, line: st
     assert f"\n# {line} # " in text
     (folder / "model.toml").write_text(text.replace(f"# {line}", line))
     begun = models_load(folder)
-    assert (begun.range, begun.labels) == (("unit", ()) if "range" in line else ("", ("dog",)))
+    assert (begun.input.range, begun.labels) == (("unit", ()) if "range" in line else ("", ("dog",)))
 
 
 def test_without_an_engine_the_range_is_asked_for_with_a_doubt(
