@@ -1,0 +1,168 @@
+"""Metadata out of the bytes of a .tflite file. Label files are only named: ``labels.packed`` reads one.
+
+The slot numbers below are the order of the fields in ``schema.fbs`` and ``metadata_schema.fbs``.
+"""
+
+import struct
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from mlserverless.errors import ModelUnavailable
+from mlserverless.metadata.flatbuffer import Table
+from mlserverless.metadata.records import Calibration, LabelFile, Metadata, TensorInfo
+
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
+
+NAME = "TFLITE_METADATA"
+IDENTIFIER = b"M001"
+MODEL_BUFFERS, MODEL_METADATA = 4, 6
+METADATA_NAME, METADATA_BUFFER = 0, 1
+BUFFER_DATA, BUFFER_OFFSET, BUFFER_SIZE = 0, 1, 2
+# Of ModelMetadata
+TITLE, DESCRIPTION, VERSION, SUBGRAPHS, AUTHOR, LICENSE, MODEL_FILES, PARSER_VERSION = range(8)
+# Of SubGraphMetadata
+INPUTS, OUTPUTS, GRAPH_FILES, INPUT_UNITS, OUTPUT_UNITS = range(2, 7)
+# Of TensorMetadata, after its name and description
+DIMENSIONS, CONTENT, UNITS, STATS, FILES = range(2, 7)
+UNIT_TYPE, UNIT_OPTIONS = 0, 1
+NORMALIZATION, CALIBRATION, THRESHOLDING = 1, 2, 3
+TRANSFORMATIONS = ("identity", "log", "inverse logistic")
+FILE_NAME, FILE_TYPE, FILE_LOCALE = 0, 2, 3
+AXIS_LABELS, VALUE_LABELS, AXIS_CALIBRATION = 2, 3, 4
+CONTENTS = ("", "feature", "image", "bounding box", "audio")
+COLOR_SPACES = ("", "rgb", "gray")
+MAX_BYTES = 16_000_000  # of the metadata, label files aside: a detector's anchors may stand in it
+MAX_TEXT_BYTES = 100_000  # of a description or a licence
+BUDGET_BYTES = 8_000_000  # some thirty thousand tables: half a second
+OPEN = 'If the model is right all the same, set metadata = "ignore" in model.toml. See docs/reference/metadata.md.'
+
+
+def read(model: "Contents") -> Metadata:
+    """Return the metadata of the .tflite file ``model``; empty where it has none.
+
+    Raises ModelUnavailable where there is some and it is corrupt.
+    """
+    try:
+        packed = buffer(model)
+        return _read(packed) if packed else Metadata()
+    except (struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
+        raise corrupt(error) from error
+
+
+def image_input(inputs: tuple[TensorInfo, ...]) -> TensorInfo | None:
+    """Return what metadata says of the image input: the first that is an image, or the first."""
+    return next((told for told in inputs if told.content == "image"), inputs[0] if inputs else None)
+
+
+def corrupt(error: Exception) -> ModelUnavailable:
+    """Return the error that tells what is wrong with a model's metadata."""
+    return ModelUnavailable(f"The model's TFLite metadata is corrupt: {error}. {OPEN}")
+
+
+def buffer(model: "Contents") -> bytes:
+    """Return the flatbuffer of the metadata in ``model``, b"" where there is none. Raises as :class:`Table`
+    does."""
+    root = Table.root(model)
+    for entry in root.tables(MODEL_METADATA):
+        if entry.text(METADATA_NAME) == NAME:
+            held = root.entry(MODEL_BUFFERS, entry.number(METADATA_BUFFER, "<I"))
+            if (size := max(held.length(BUFFER_DATA), held.number(BUFFER_SIZE, "<Q"))) > MAX_BYTES:
+                raise ValueError(f"it has {size:,} bytes, more than {MAX_BYTES:,}")
+            # A file of more than 2 GB keeps its buffers behind the flatbuffer.
+            start, size = held.number(BUFFER_OFFSET, "<Q"), held.number(BUFFER_SIZE, "<Q")
+            return held.raw(BUFFER_DATA) or (model[start : start + size] if start > 1 else b"")
+    return b""
+
+
+def _read(packed: bytes) -> Metadata:
+    if packed[4:8] != IDENTIFIER:
+        raise ValueError(f"its identifier is {packed[4:8]!r}, not M001")
+    root = Table.root(packed, BUDGET_BYTES)
+    names = [_name(file) for file in root.tables(MODEL_FILES)]
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+    for graph in root.tables(SUBGRAPHS)[:1]:
+        files = graph.tables(GRAPH_FILES)
+        names += map(_name, files)
+        inputs = tuple(_tensor(x, graph.tables(INPUT_UNITS), [], names) for x in graph.tables(INPUTS))
+        outputs = tuple(_tensor(x, graph.tables(OUTPUT_UNITS), files, names) for x in graph.tables(OUTPUTS))
+    title, version, author, parser = (root.text(slot) for slot in (TITLE, VERSION, AUTHOR, PARSER_VERSION))
+    description, licence = (root.text(slot, MAX_TEXT_BYTES) for slot in (DESCRIPTION, LICENSE))
+    found = tuple(dict.fromkeys(names))
+    return Metadata(title, description, version, author, licence, parser, inputs, outputs, found, True)
+
+
+def _tensor(tensor: Table, units: list[Table], files: list[Table], names: list[str]) -> TensorInfo:
+    # What a tensor says itself comes before what its graph says of all inputs or outputs.
+    own = tensor.tables(FILES)
+    names += map(_name, own)
+    found = TensorInfo(
+        tensor.text(0),
+        tensor.text(1, MAX_TEXT_BYTES),
+        tensor.texts(DIMENSIONS),
+        labels=_labels(own) or _labels(files),
+    )
+    if content := tensor.table(CONTENT):
+        found = _content(found, content)
+    if stats := tensor.table(STATS):
+        found = found._replace(maximum=stats.floats(0), minimum=stats.floats(1))
+    for unit in units + tensor.tables(UNITS):
+        kind, options = unit.number(UNIT_TYPE, "<B"), unit.table(UNIT_OPTIONS)
+        if not options:
+            continue
+        if kind == NORMALIZATION:
+            mean, std = options.floats(0), options.floats(1)
+            _check(mean, std)
+            found = found._replace(mean=mean, std=std)
+        elif kind == THRESHOLDING:
+            found = found._replace(score_threshold=_finite(options.real(0), "score threshold"))
+        elif kind == CALIBRATION:
+            found = found._replace(calibration=_calibration(options, own + files))
+    return found
+
+
+def _content(found: TensorInfo, content: Table) -> TensorInfo:
+    kind, properties = content.number(0, "<B"), content.table(1)
+    found = found._replace(content=CONTENTS[kind] if kind < len(CONTENTS) else "")
+    if not properties or found.content != "image":
+        return found
+    color, size = properties.number(0, "<B"), properties.table(1)
+    return found._replace(
+        color_space=COLOR_SPACES[color] if color < len(COLOR_SPACES) else "",
+        default_size=(size.number(1, "<I"), size.number(0, "<I")) if size else (),
+    )
+
+
+def _calibration(options: Table, files: list[Table]) -> Calibration:
+    kind = options.number(0, "<B")
+    if kind >= len(TRANSFORMATIONS):
+        raise ValueError(f"its score transformation is {kind}; known are 0, 1 and 2")
+    for file in files:
+        if file.number(FILE_TYPE, "<B") == AXIS_CALIBRATION:
+            return Calibration(_name(file), TRANSFORMATIONS[kind], _finite(options.real(1), "default score"))
+    raise ValueError("it wants scores calibrated and names no file that says how")
+
+
+def _labels(files: list[Table]) -> tuple[LabelFile, ...]:
+    kinds = ((file, file.number(FILE_TYPE, "<B")) for file in files)
+    return tuple(
+        LabelFile(_name(file), file.text(FILE_LOCALE), kind == VALUE_LABELS)
+        for file, kind in kinds
+        if kind in (AXIS_LABELS, VALUE_LABELS)
+    )
+
+
+def _name(file: Table) -> str:
+    return file.text(FILE_NAME)
+
+
+def _finite(value: float, what: str) -> float:
+    if not isfinite(value):
+        raise ValueError(f"its {what} is {value}")
+    return value
+
+
+def _check(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    if len({len(mean), len(std)} - {0, 1}) > 1 or not all(map(isfinite, mean + std)) or not all(std):
+        raise ValueError(f"its mean {mean[:4]} and std {std[:4]} are no normalisation of a tensor's channels")
