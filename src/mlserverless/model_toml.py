@@ -1,42 +1,68 @@
 """What a ``model.toml`` may say: its keys, what each accepts, and an error for anything else."""
 
+import os
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from mlserverless import toml
 from mlserverless.errors import ModelUnavailable
+from mlserverless.model_values import (
+    DOCS,
+    MAX_SIDE,
+    Range,
+    flag,
+    one_of,
+    refuse,
+    scale,
+    score,
+    share,
+    size,
+    text,
+    whole,
+)
 
-DOCS = "docs/reference/model-folder.md"
 TASKS = ("classify", "detect", "raw")
-RESIZE = ("nearest", "bilinear", "bicubic", "lanczos", "box")
-RESIZERS = ("pillow", "tensorflow", "torch", "mediapipe")
-FIT = ("stretch", "crop", "pad")
+METADATA = ("use", "ignore")  # the .tflite file's own
+# Whose arithmetic resizes -> the methods that it has. docs/reference/presets.md says which call each one is.
+METHODS = {
+    "pillow": ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"),
+    "tensorflow": (
+        *("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "gaussian", "mitchellcubic", "area"),
+    ),
+    "torch": ("nearest", "nearest-exact", "bilinear", "bicubic", "lanczos", "area"),
+    "torchvision": ("nearest", "nearest-exact", "bilinear", "bicubic", "lanczos"),
+    "mediapipe": ("bilinear",),
+}
+RESIZERS = tuple(METHODS)
+RESIZE = tuple(dict.fromkeys(method for methods in METHODS.values() for method in methods))
+# Those that can go with and without antialiasing, and which they do where nothing is said, as the library does.
+ANTIALIAS = {"tensorflow": False, "torch": False, "torchvision": True}
+SMOOTHED = ("bilinear", "bicubic", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
+FIT = ("stretch", "crop", "cut", "pad", "centre")
 CHANNELS = ("rgb", "bgr", "gray", "rgba")
 LAYOUTS = ("nhwc", "nchw", "flat")
-RANGES = ("raw", "unit", "signed", "imagenet", "caffe")
 ACTIVATIONS = ("none", "softmax", "sigmoid")
-MAX_PIXEL_SCALE = 1e9
-MAX_SIDE = 65_536  # pixels
 MAX_OFFSET = 1_000_000  # classes
 KEYS = {
-    "": ("name", "file", "sha256", "labels", "task", "signature", "input", "output", "delegates", "certificate"),
+    "": (
+        *("name", "file", "sha256", "labels", "labels_locale", "metadata", "task", "signature"),
+        *("input", "output", "delegates", "certificate"),
+    ),
     "input": (
         *("preset", "size", "channels", "layout", "resize", "resizer", "antialias", "fit", "crop", "side"),
         "range",
     ),
-    "output": ("activation", "scores", "boxes", "classes", "count", "offset"),
-    "delegates": ("library", "options"),
+    "output": ("activation", "scores", "boxes", "classes", "count", "offset", "score_threshold"),
+    "delegates": ("library", "options", "required"),
 }
-TEXTS = ("name", "file", "sha256", "labels", "signature")
-
-Range = str | tuple[tuple[float, ...], tuple[float, ...]]
+TEXTS = ("name", "file", "sha256", "labels", "labels_locale", "metadata", "signature")
 
 
 class Input(NamedTuple):
-    """How the model wants its images. "", () and 0: nothing says it.
+    """How the model wants its images. "", (), 0 and None: nothing says it.
 
     ``size`` is (height, width) in pixels; ``side`` the shorter side, in pixels, before the middle is cut out;
-    ``crop`` the share of the middle that is kept.
+    ``crop`` the share of the middle that is kept. What :func:`read_input` returns is one that the resizer has.
     """
 
     preset: str = ""
@@ -45,7 +71,7 @@ class Input(NamedTuple):
     layout: str = ""
     resize: str = "bilinear"
     resizer: str = "pillow"
-    antialias: bool = True
+    antialias: bool | None = None
     fit: str = "stretch"
     crop: float = 1.0
     side: int = 0
@@ -61,13 +87,19 @@ class Output(NamedTuple):
     classes: str = ""
     count: str = ""  # type: ignore[assignment]  # hides tuple.count, which nobody calls on this
     offset: int = 0
+    score_threshold: float | None = None
 
 
 class Delegate(NamedTuple):
-    """A shared library that runs part of a model, and the options that it is given."""
+    """A shared library that runs part of a model, and the options that it is given.
+
+    ``library`` is a path, or a name that the system's loader searches for. ``required``: without it the model is
+    not to run.
+    """
 
     library: str
     options: tuple[tuple[str, str], ...] = ()
+    required: bool = True
 
 
 def parse(data: bytes, path: str) -> dict[str, Any]:
@@ -86,18 +118,25 @@ def parse(data: bytes, path: str) -> dict[str, Any]:
                         f"{path}: {place}{key} is not known; known are {', '.join(accepted)}. See {DOCS}."
                     )
     for key in TEXTS:
-        if not isinstance(table.get(key, ""), str):
-            raise ModelUnavailable(f"{path}: {key} is {table[key]!r}; accepted is a text. See {DOCS}.")
+        if not isinstance(value := table.get(key, ""), str):
+            refuse(key, value, "a text", path)
+        if "\0" in value:  # of which no file's name can have one
+            refuse(key, value, "a text without NUL", path)
     delegates = table.get("delegates", [])
     if not isinstance(delegates, list) or not all(isinstance(entry, dict) for entry in delegates):
-        _refuse("delegates", delegates, "[[delegates]], a table each", path)
-    if not isinstance(table.get("certificate", {}), dict):
-        _refuse("certificate", table["certificate"], "what `mlserverless certify` writes", path)
+        refuse("delegates", delegates, "[[delegates]], a table each", path)
+    if "certificate" in table:
+        from mlserverless import certificate  # only a certified model pays for it
+
+        certificate.check(table["certificate"], path)
     return table
 
 
 def read_input(given: dict[str, Any], file: str) -> Input:
-    """Return what the section ``[input]`` says; ``file`` is the model's, for errors. Raises ModelUnavailable."""
+    """Return what the section ``[input]`` says, its preset filled in; ``file`` is the model's, for errors.
+
+    Raises ModelUnavailable for a key, a value or a combination that there is not.
+    """
     readers: dict[str, Callable[[str, Any, str], Any]] = {
         "preset": text,
         "size": size,
@@ -111,13 +150,52 @@ def read_input(given: dict[str, Any], file: str) -> Input:
         "side": whole(1, MAX_SIDE),
         "range": scale,
     }
-    return Input(**{key: readers[key](f"input.{key}", value, file) for key, value in given.items()})
+    taken = {key: readers[key](f"input.{key}", value, file) for key, value in given.items()}
+    if taken.get("preset"):
+        from mlserverless import presets  # only a model that names one pays for it
+
+        taken = presets.filled(taken, file)
+    return _combined(Input(**taken), file)
+
+
+def antialiases(wanted: Input) -> bool:
+    """Whether ``wanted`` looks at all pixels when it makes an image smaller: as it says, else as its resizer."""
+    if wanted.antialias is not None:
+        return wanted.antialias
+    if wanted.resizer in ANTIALIAS and wanted.resize in SMOOTHED:
+        return ANTIALIAS[wanted.resizer]
+    return wanted.resize == "lanczos" or (wanted.resizer == "pillow" and wanted.resize != "nearest")
+
+
+def _combined(wanted: Input, file: str) -> Input:
+    """Return ``wanted``; raise ModelUnavailable for a combination that its resizer does not have."""
+    resizer, method, fit = wanted.resizer, wanted.resize, wanted.fit
+    if method not in METHODS[resizer]:
+        having = ", ".join(name for name, methods in METHODS.items() if method in methods)
+        accepted = f'with resizer = "{resizer}" one of {", ".join(METHODS[resizer])} ({method} is of {having})'
+        refuse("input.resize", method, accepted, file)
+    fixed = antialiases(wanted._replace(antialias=None))
+    if wanted.antialias not in (None, fixed) and not (resizer in ANTIALIAS and method in SMOOTHED):
+        refuse("input.antialias", wanted.antialias, f"{str(fixed).lower()} alone for {resizer}'s {method}", file)
+    if wanted.side and (fit != "crop" or wanted.crop != 1):
+        refuse("input.side", wanted.side, 'one with fit = "crop" and without crop', file)
+    if wanted.crop != 1 and fit not in ("crop", "stretch"):
+        refuse("input.crop", wanted.crop, f'none with fit = "{fit}"', file)
+    if resizer == "mediapipe" and (fit != "stretch" or wanted.crop != 1):
+        refuse("input.fit", fit, '"stretch" without crop for mediapipe', file)
+    if fit == "crop" and not wanted.side and resizer in ANTIALIAS:
+        refuse("input.fit", fit, f'"cut" for {resizer}, which cuts whole pixels, or a side beside it', file)
+    return wanted
 
 
 def read_output(given: dict[str, Any], file: str) -> Output:
     """Return what the section ``[output]`` says; ``file`` is the model's, for errors. Raises ModelUnavailable."""
     readers: dict[str, Callable[[str, Any, str], Any]] = dict.fromkeys(KEYS["output"], text)
-    readers |= {"activation": one_of(ACTIVATIONS), "offset": whole(-MAX_OFFSET, MAX_OFFSET)}
+    readers |= {
+        "activation": one_of(ACTIVATIONS),
+        "offset": whole(-MAX_OFFSET, MAX_OFFSET),
+        "score_threshold": score,
+    }
     return Output(**{key: readers[key](f"output.{key}", value, file) for key, value in given.items()})
 
 
@@ -130,87 +208,18 @@ def read_delegates(given: Any, file: str) -> tuple[Delegate, ...]:
             type(value) in (str, int, float, bool) for value in options.values()
         )
         if not isinstance(library, str) or not library or not plain:
-            _refuse(
+            refuse(
                 "delegates", entry, 'a library and options: { library = "libdelegate.so", options = {…} }', file
             )
         texts = (
             (key, str(value).lower() if isinstance(value, bool) else str(value)) for key, value in options.items()
         )
-        found.append(Delegate(library, tuple(texts)))
+        required = flag("delegates.required", entry.get("required", True), file)
+        found.append(Delegate(_beside(library, file), tuple(texts), required))
     return tuple(found)
 
 
-def one_of(accepted: tuple[str, ...]) -> Callable[[str, Any, str], str]:
-    """Return a reader of one of ``accepted``."""
-
-    def read(key: str, value: Any, file: str) -> str:
-        return choice(key, value, accepted, file)
-
-    return read
-
-
-def whole(least: int, most: int) -> Callable[[str, Any, str], int]:
-    """Return a reader of a whole number from ``least`` to ``most``."""
-
-    def read(key: str, value: Any, file: str) -> int:
-        if type(value) is not int or not least <= value <= most:
-            _refuse(key, value, f"a whole number from {least:,} to {most:,}", file)
-        return int(value)
-
-    return read
-
-
-def text(key: str, value: Any, file: str) -> str:
-    """Return ``value``, a text; raise ModelUnavailable."""
-    if not isinstance(value, str):
-        _refuse(key, value, "a text", file)
-    return str(value)
-
-
-def flag(key: str, value: Any, file: str) -> bool:
-    """Return ``value``, true or false; raise ModelUnavailable."""
-    if not isinstance(value, bool):
-        _refuse(key, value, "true or false", file)
-    return bool(value)
-
-
-def size(key: str, value: Any, file: str) -> tuple[int, ...]:
-    """Return ``value``, a height and a width in pixels; raise ModelUnavailable."""
-    if (
-        not isinstance(value, list)
-        or len(value) != 2
-        or not all(type(x) is int and 1 <= x <= MAX_SIDE for x in value)
-    ):
-        _refuse(key, value, "[height, width] in pixels", file)
-    return tuple(value)
-
-
-def choice(key: str, value: Any, accepted: tuple[str, ...], file: str) -> str:
-    """Return ``value``, one of ``accepted``; raise ModelUnavailable."""
-    if value not in accepted:
-        raise ModelUnavailable(f"{file}: {key} is {value!r}; accepted are {', '.join(accepted)}. See {DOCS}.")
-    return str(value)
-
-
-def share(key: str, value: Any, file: str) -> float:
-    """Return ``value``, a share above 0 and up to 1; raise ModelUnavailable."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        _refuse(key, value, "a share above 0 and up to 1", file)
-    return float(value)
-
-
-def scale(key: str, value: Any, file: str) -> Range:
-    """Return ``value``, the name of a range or a mean and a std ("" for none); raise ModelUnavailable."""
-    if isinstance(value, dict) and set(value) == {"mean", "std"}:
-        mean, std = (tuple(v) if isinstance(v, list) else (v,) for v in (value["mean"], value["std"]))
-        numbers = all(type(x) in (int, float) and abs(x) < MAX_PIXEL_SCALE for x in (*mean, *std))
-        if numbers and all(std) and {len(mean), len(std)} <= {1, 3, 4}:
-            return tuple(map(float, mean)), tuple(map(float, std))
-    if value == "" or value in RANGES:
-        return str(value)
-    accepted = f"{', '.join(RANGES)} or {{ mean = …, std = … }} in pixel values, one number each or one a channel"
-    raise ModelUnavailable(f"{file}: {key} is {value!r}; accepted are {accepted}. See {DOCS}.")
-
-
-def _refuse(key: str, value: Any, accepted: str, file: str) -> NoReturn:
-    raise ModelUnavailable(f"{file}: {key} is {value!r}; accepted is {accepted}. See {DOCS}.")
+def _beside(library: str, file: str) -> str:
+    # What stands in the model's folder is meant before what the system's loader finds by that name.
+    path = os.path.join(os.path.dirname(os.path.abspath(file)), library)
+    return path if "/" in library or os.path.isfile(path) else library

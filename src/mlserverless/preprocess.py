@@ -1,7 +1,8 @@
-"""An RGB image -> the bytes of the model's input tensor, by table and exactly, without numpy.
+"""Pixels of the model's size -> the bytes of its input tensor, by table and exactly, without numpy.
 
-A pixel has 256 values, so each range is a table of 256 entries, computed in float32 step by step as numpy would
-and applied with ``bytes.translate``: one pass for each byte of the float, per channel where channels differ.
+A pixel of 8 bits has 256 values, so each range is a table of 256 entries, computed in float32 step by step as
+numpy would and applied with ``bytes.translate``: one pass for each byte of an element, per channel where channels
+differ. What a resizer left in floating point goes another way, :mod:`mlserverless.floats`.
 """
 
 import struct
@@ -11,26 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable
+from mlserverless.model_values import DOCS, RANGES
+from mlserverless.ranges import CAFFE, FLOATS, FORMATS, IMAGENET, QUANTISED, as_they_are, quantised
+from mlserverless.single import f32
+from mlserverless.target import ORDERS, Target, target
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-    from mlserverless.model_toml import Range
+    from mlserverless.floats import Planes
+    from mlserverless.model_toml import Input
+    from mlserverless.model_values import Range
 
-# Mean and std of ImageNet's training images on 0…1 (torchvision's models); the means of Caffe's models in
-# RGB order, on 0…255 (keras.applications.imagenet_utils, mode "caffe", which also swaps to BGR).
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-CAFFE = (123.68, 116.779, 103.939)
-# Lowest and highest value, and what a raw pixel is lowered by.
 AS_IT_IS = bytes(range(256))
-QUANTISED = {"uint8": (0, 255, 0), "int8": (-128, 127, 128)}
-
-
-def _f32(value: float) -> float:
-    """Round to the nearest float32. One rounding of an exact double-width step equals float32 arithmetic."""
-    rounded: float = struct.unpack("<f", struct.pack("<f", value))[0]
-    return rounded
 
 
 def scaled(pixel: int, channel: int, scale: "Range") -> float:
@@ -39,73 +34,119 @@ def scaled(pixel: int, channel: int, scale: "Range") -> float:
     raw: x · unit: x / 255 · signed: x / 127.5 − 1 · imagenet: (x / 255 − mean) / std · caffe: x − mean ·
     (mean, std): (x − mean) / std, in pixel values.
     """
-    if scale == "raw":
+    if scale in ("raw", ""):
         return float(pixel)
     if scale == "unit":
-        return _f32(pixel / 255)
+        return f32(pixel / 255)
     if scale == "signed":
-        return _f32(_f32(pixel / 127.5) - 1)
+        return f32(f32(pixel / 127.5) - 1)
     if scale == "imagenet":
-        mean, std = _f32(IMAGENET[0][channel]), _f32(IMAGENET[1][channel])
-        return _f32(_f32(_f32(pixel / 255) - mean) / std)
+        mean, std = f32(IMAGENET[0][channel]), f32(IMAGENET[1][channel])
+        return f32(f32(f32(pixel / 255) - mean) / std)
     if scale == "caffe":
-        return _f32(pixel - _f32(CAFFE[channel]))
+        return f32(pixel - f32(CAFFE[channel]))
     if isinstance(scale, str):
         raise ValueError(f"{scale!r} is not a range; ranges are raw, unit, signed, imagenet, caffe")
     means, stds = scale
-    mean, std = _f32(means[channel % len(means)]), _f32(stds[channel % len(stds)])
-    return _f32(_f32(pixel - mean) / std)
+    mean, std = f32(means[channel % len(means)]), f32(stds[channel % len(stds)])
+    return f32(f32(pixel - mean) / std)
 
 
 @lru_cache(maxsize=32)
 def tables(scale: "Range", tensor: Tensor, channel: int) -> tuple[bytes, ...]:
     """Return one 256-byte table for each byte of the tensor's dtype: pixel value -> that byte.
 
-    A quantised tensor takes raw pixels as they are (lowered by 128 for int8), which is what TFLite's own image
-    classifiers feed; in another range the real value is quantised as TFLite does it, half rounded away from zero.
+    A quantised 8-bit tensor takes raw pixels as they are (lowered by 128 for int8), which is what TFLite's own
+    image classifiers feed; in another range the real value is quantised as TFLite does it, half rounded away from
+    zero.
     Raises ModelUnavailable for a dtype or a range that has no table.
     """
     try:
         return _tables(scale, tensor, channel)
-    except ArithmeticError as error:  # a mean or a std that leaves what a float32 holds
+    except ArithmeticError as error:  # a mean or a std that leaves what a float holds
         raise ModelUnavailable(f"The range {scale} cannot be computed for the model's input: {error}.") from error
 
 
 def _tables(scale: "Range", tensor: Tensor, channel: int) -> tuple[bytes, ...]:
-    if tensor.dtype == "float32":
-        packed = [struct.pack("<f", scaled(pixel, channel, scale)) for pixel in range(256)]
-        return tuple(bytes(entry[i] for entry in packed) for i in range(4))
-    if tensor.dtype not in QUANTISED:
-        raise ModelUnavailable(f"The model's input is {tensor.dtype}; images go into float32, uint8 and int8.")
-    low, high, lowered = QUANTISED[tensor.dtype]
-    if scale in ("raw", ""):
+    form = FORMATS.get(tensor.dtype)
+    if form is None:
+        raise ModelUnavailable(f"The model's input is {tensor.dtype}; images go into {', '.join(FORMATS)}.")
+    values: list[Any]
+    if tensor.dtype in FLOATS:
+        values = [scaled(pixel, channel, scale) for pixel in range(256)]
+    elif as_they_are(scale, tensor):
+        lowered = QUANTISED.get(tensor.dtype, (0, 0, 0))[2]
         values = [pixel - lowered for pixel in range(256)]
-    elif not tensor.scale:
-        raise ModelUnavailable(f"The model's {tensor.dtype} input has no quantisation: its range must be raw.")
     else:
-        real = [_f32(scaled(pixel, channel, scale) / _f32(tensor.scale)) for pixel in range(256)]
+        low, high, _ = quantised(scale, tensor)
+        real = [f32(scaled(pixel, channel, scale) / f32(tensor.scale)) for pixel in range(256)]
         steps = [floor(abs(x) + 0.5) * (1 if x >= 0 else -1) + tensor.zero_point for x in real]
         values = [min(max(step, low), high) for step in steps]
-    return (bytes(value & 0xFF for value in values),)
+    packed = [struct.pack(form, value) for value in values]
+    return tuple(bytes(entry[i] for entry in packed) for i in range(len(packed[0])))
 
 
-def tensor_bytes(pixels: bytes, scale: "Range", tensor: Tensor) -> bytes:
-    """Return interleaved RGB ``pixels`` (uint8, 3 a pixel) as the bytes of ``tensor``, in its dtype and order."""
-    order = (2, 1, 0) if scale == "caffe" else (0, 1, 2)
+def check(wanted: "Input", tensor: Tensor) -> Target:
+    """Return what an image has to become for ``tensor``; raise ModelUnavailable where it could not be fed.
+
+    Told when the model is loaded, so that no request finds it: the shape, the dtype, a range that is missing, has
+    another number of channels or leaves what the dtype holds.
+    """
+    found = target(wanted, tensor)
+    scale, count = wanted.range, len(ORDERS[found.channels])
+    if not scale and not as_they_are(scale, tensor):
+        raise ModelUnavailable(
+            f"Nothing says which range the model wants its {tensor.dtype} pixels in: set range in [input] of its "
+            f"model.toml to {', '.join(RANGES)} or a mean and std. See {DOCS}."
+        )
+    given = {3} if scale in ("imagenet", "caffe") else set() if isinstance(scale, str) else set(map(len, scale))
+    if given - {1, count}:
+        told = scale if isinstance(scale, str) else f"of {max(given)} means and stds"
+        raise ModelUnavailable(
+            f"The range {told} does not fit the model's input of {count} channels ({found.channels}): give one "
+            f"number, or one a channel. See {DOCS}."
+        )
+    for channel in ORDERS[found.channels]:
+        tables(scale, tensor, channel)
+    return found
+
+
+def tensor_bytes(pixels: "bytes | Planes", scale: "Range", tensor: Tensor, target: Target | None = None) -> bytes:
+    """Return ``pixels`` as the bytes of ``tensor``: in its dtype, and the order and layout of ``target``.
+
+    ``pixels`` are interleaved uint8 in the order RGB, RGBA or grey, or the planes that a resizer left in floating
+    point. Without a ``target`` they are RGB, and go into (1, height, width, 3); for the range caffe as BGR.
+    """
+    if target is None:
+        target = Target(0, 0, "bgr" if scale == "caffe" else "rgb", "nhwc")
+    if not isinstance(pixels, bytes):
+        from mlserverless import floats  # only a model with such a resizer pays for it
+
+        return floats.tensor_bytes(pixels, scale, tensor, target)
+    order = ORDERS[target.channels]
+    count = len(order)
     by_channel = [tables(scale, tensor, channel) for channel in order]
     width = len(by_channel[0])
-    if by_channel.count(by_channel[0]) == 3 and order == (0, 1, 2):
-        if width == 1:
-            return pixels if by_channel[0][0] == AS_IT_IS else pixels.translate(by_channel[0][0])
-        out = bytearray(len(pixels) * width)
-        for i, table in enumerate(by_channel[0]):
-            out[i::width] = pixels.translate(table)
-        return bytes(out)
+    if target.layout == "nchw" and count > 1:
+        places = enumerate(order)
+        return b"".join(_translated(pixels[channel::count], by_channel[place]) for place, channel in places)
+    if order[0] == 0 and by_channel.count(by_channel[0]) == count:
+        return _translated(pixels, by_channel[0])
     out = bytearray(len(pixels) * width)
     for place, channel in enumerate(order):
-        plane = pixels[channel::3]
+        plane = pixels[channel::count]
         for i, table in enumerate(by_channel[place]):
-            out[place * width + i :: 3 * width] = plane.translate(table)
+            out[place * width + i :: count * width] = plane.translate(table)
+    return bytes(out)
+
+
+def _translated(pixels: bytes, by_byte: tuple[bytes, ...]) -> bytes:
+    width = len(by_byte)
+    if width == 1:
+        return pixels if by_byte[0] == AS_IT_IS else pixels.translate(by_byte[0])
+    out = bytearray(len(pixels) * width)
+    for i, table in enumerate(by_byte):
+        out[i::width] = pixels.translate(table)
     return bytes(out)
 
 

@@ -5,26 +5,63 @@ from pathlib import Path
 import pytest
 
 from helpers.modelfolder import fails, folder
-from mlserverless import model_toml
+from mlserverless import model_toml, model_values
 from mlserverless.model import load
 
 
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("colour = 1", "colour is not known; known are name, file, sha256, labels, task, signature, input"),
+        ("colour = 1", "colour is not known; known are name, file, sha256, labels, "),
         ("[input]\nmean = 1", "[input] mean is not known; known are preset, size, channels"),
         ("[output]\nscale = 1", "[output] scale is not known; known are activation, scores"),
         ("input = 3", "[input] input is not known; known are preset"),
         ("name = 5", "name is 5; accepted is a text"),
         ("file = [1]", "file is [1]; accepted is a text"),
         ("sha256 = 7", "sha256 is 7; accepted is a text"),
+        ('file = "a\\u0000"', "file is 'a\\x00'; accepted is a text without NUL"),
+        ('labels = "\\u0000"', "labels is '\\x00'; accepted is a text without NUL"),
         ('labels = ["cat"]', "labels is ['cat']; accepted is a text"),
         (
             '[input]\nresize = "cubic"',
             "input.resize is 'cubic'; accepted are nearest, bilinear, bicubic, lanczos, box",
         ),
-        ('[input]\nfit = ["crop"]', "input.fit is ['crop']; accepted are stretch, crop, pad"),
+        ('[input]\nfit = ["crop"]', "input.fit is ['crop']; accepted are stretch, crop, cut, pad, centre"),
+        ('[input]\nresizer = "opencv"', "input.resizer is 'opencv'; accepted are pillow, tensorflow, torch"),
+        (
+            '[input]\nresizer = "tensorflow"\nresize = "lanczos"',
+            "input.resize is 'lanczos'; accepted is with resizer = \"tensorflow\" one of nearest, bilinear, "
+            "bicubic, lanczos3, lanczos5, gaussian, mitchellcubic, area (lanczos is of pillow, torch, "
+            "torchvision)",
+        ),
+        ('[input]\nresizer = "mediapipe"\nresize = "nearest"', 'with resizer = "mediapipe" one of bilinear ('),
+        ("[input]\nantialias = false", "input.antialias is False; accepted is true alone for pillow's bilinear"),
+        (
+            '[input]\nresizer = "torch"\nresize = "area"\nantialias = true',
+            "input.antialias is True; accepted is false alone for torch's area",
+        ),
+        (
+            '[input]\nresizer = "torch"\nresize = "lanczos"\nantialias = false',
+            "input.antialias is False; accepted is true alone for torch's lanczos",
+        ),
+        ("[input]\nside = 256", 'input.side is 256; accepted is one with fit = "crop" and without crop'),
+        ('[input]\nside = 256\nfit = "crop"\ncrop = 0.9', "input.side is 256; accepted is one with"),
+        ('[input]\nside = 0\nfit = "crop"', "input.side is 0; accepted is a whole number from 1 to 65,536"),
+        ('[input]\nfit = "pad"\ncrop = 0.9', 'input.crop is 0.9; accepted is none with fit = "pad"'),
+        (
+            '[input]\nfit = "crop"\nresizer = "tensorflow"',
+            "input.fit is 'crop'; accepted is \"cut\" for tensorflow",
+        ),
+        (
+            '[input]\nfit = "pad"\nresizer = "mediapipe"',
+            "input.fit is 'pad'; accepted is \"stretch\" without crop for mediapipe",
+        ),
+        ("[input]\nsize = 224", "input.size is 224; accepted is [height, width] in pixels"),
+        ("[input]\nsize = [0, 3]", "input.size is [0, 3]; accepted is [height, width]"),
+        ('[input]\nchannels = "grey"', "input.channels is 'grey'; accepted are rgb, bgr, gray, rgba"),
+        ('[input]\nlayout = "chw"', "input.layout is 'chw'; accepted are nhwc, nchw, flat"),
+        ('[input]\nantialias = "yes"', "input.antialias is 'yes'; accepted is true or false"),
+        ("[input]\npreset = 5", "input.preset is 5; accepted is a text"),
         ("[input]\ncrop = 0", "input.crop is 0; accepted is a share above 0 and up to 1"),
         ("[input]\ncrop = 1.01", "input.crop is 1.01; accepted is a share"),
         ("[input]\ncrop = nan", "input.crop is nan; accepted is a share"),
@@ -36,7 +73,7 @@ from mlserverless.model import load
 def test_wrong_key_or_value_names_what_is_accepted(tmp_path: Path, toml: str, said: str) -> None:
     message = fails(folder(tmp_path / "a", toml))
     assert said in message
-    assert f"See {model_toml.DOCS}." in message
+    assert f"See {model_values.DOCS}." in message
 
 
 @pytest.mark.parametrize(
@@ -51,7 +88,7 @@ def test_wrong_key_or_value_names_what_is_accepted(tmp_path: Path, toml: str, sa
         '{ mean = "1", std = 1 }',
         "{ mean = [], std = 1 }",
         "{ mean = [1, 2], std = 1 }",
-        "{ mean = [1, 2, 3, 4], std = 1 }",
+        "{ mean = [1, 2, 3, 4, 5], std = 1 }",
         "{ mean = nan, std = 1 }",
         "{ mean = 1, std = inf }",
         "{ mean = true, std = 1 }",
@@ -64,9 +101,42 @@ def test_wrong_range_names_the_ranges(tmp_path: Path, value: str) -> None:
     assert "accepted are raw, unit, signed, imagenet, caffe or { mean = …, std = … } in pixel values" in said
 
 
-@pytest.mark.parametrize("name", model_toml.RANGES)
+@pytest.mark.parametrize("name", model_values.RANGES)
 def test_every_named_range_is_taken(tmp_path: Path, name: str) -> None:
     assert load(folder(tmp_path / "a", f'[input]\nrange = "{name}"')).input.range == name
+
+
+@pytest.mark.parametrize(
+    ("given", "does"),
+    [
+        ({}, True),
+        ({"resize": "nearest"}, False),
+        ({"resizer": "tensorflow"}, False),
+        ({"resizer": "tensorflow", "antialias": True}, True),
+        ({"resizer": "torch"}, False),
+        ({"resizer": "torch", "resize": "lanczos"}, True),
+        ({"resizer": "torchvision"}, True),
+        ({"resizer": "torchvision", "antialias": False}, False),
+        ({"resizer": "torchvision", "resize": "nearest"}, False),
+        ({"resizer": "mediapipe"}, False),
+    ],
+    ids=str,
+)
+def test_antialiasing_is_as_the_library_does_it(given: dict[str, object], does: bool) -> None:
+    assert model_toml.antialiases(model_toml.read_input(given, "model.tflite")) == does
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"resizer": resizer, "resize": method}
+        for resizer, methods in model_toml.METHODS.items()
+        for method in methods
+    ],
+    ids=str,
+)
+def test_every_method_of_a_resizer_is_taken(given: dict[str, object]) -> None:
+    assert model_toml.read_input(given, "model.tflite").resize == given["resize"]
 
 
 @pytest.mark.parametrize("text", [b"name = ", b"\xff\xfe", b"[input"])

@@ -113,7 +113,7 @@ def test_converting_in_bands_changes_nothing(mode: str, monkeypatch: pytest.Monk
     if mode == "P":
         image.info["transparency"] = bytes(range(0, 250, 5))
     whole = prepare_image(image, (7, 11), background="#102030")
-    monkeypatch.setattr("mlserverless.prepare.BAND", 14)  # two rows; of eleven one is left
+    monkeypatch.setattr("mlserverless.modes.BAND", 14)  # two rows; of eleven one is left
     assert pixels(prepare_image(image, (7, 11), background="#102030")) == pixels(whole)
 
 

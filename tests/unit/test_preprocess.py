@@ -10,7 +10,9 @@ from PIL import Image
 
 from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable
-from mlserverless.preprocess import preprocess_image, scaled, tables, tensor_bytes
+from mlserverless.model_toml import Input
+from mlserverless.preprocess import check, preprocess_image, scaled, tables, tensor_bytes
+from mlserverless.target import ORDERS, Target
 
 PIXELS = np.arange(256, dtype=np.float32)
 MEAN = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # torchvision.models, "mean" and "std"
@@ -113,15 +115,119 @@ def test_exact_rational_rounding_agrees_on_a_power_of_two_step() -> None:
     assert list(table) == exact == list(range(256))
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int32", "type 42"])
+@pytest.mark.parametrize("dtype", ["complex64", "bool", "type 42"])
 def test_other_dtypes_are_refused(dtype: str) -> None:
-    with pytest.raises(ModelUnavailable, match=f"input is {dtype}; images go into float32, uint8 and int8"):
+    said = f"input is {dtype}; images go into float32, float16, float64, uint8, int8, int16, int32, int64"
+    with pytest.raises(ModelUnavailable, match=said):
         tensor_bytes(b"", "unit", tensor(dtype))
 
 
-def test_quantised_input_without_a_scale_takes_raw_only() -> None:
-    with pytest.raises(ModelUnavailable, match="uint8 input has no quantisation: its range must be raw"):
-        tensor_bytes(b"", "unit", tensor("uint8"))
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
+def test_integers_without_a_scale_take_raw_only(dtype: str) -> None:
+    with pytest.raises(
+        ModelUnavailable, match=f"{dtype} input has no quantisation: its range must be raw, not unit"
+    ):
+        tensor_bytes(b"", "unit", tensor(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
+def test_wide_integers_take_raw_pixels_as_they_are(dtype: str) -> None:
+    every = bytes(range(256)) * 3
+    assert np.frombuffer(tensor_bytes(every, "raw", tensor(dtype)), dtype).tolist() == list(every)
+
+
+def test_int16_is_quantised_in_the_raw_range_too() -> None:
+    # 16-bit activations: real value = scale × stored, so a pixel of 200 is 200 / 0.01
+    data = tensor_bytes(bytes([200, 0, 255]), "raw", tensor("int16", 0.01))
+    assert np.frombuffer(data, np.int16).tolist() == [20_000, 0, 25_500]
+    data = tensor_bytes(bytes([200, 0, 255]), "raw", tensor("int16", 0.001))
+    assert np.frombuffer(data, np.int16).tolist() == [32_767, 0, 32_767]
+
+
+@pytest.mark.parametrize("scale", [*RANGES, *PRESETS], ids=str)
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_other_floats_are_rounded_from_float32(scale: Any, dtype: str) -> None:
+    every = bytes(value for pixel in range(256) for value in (pixel, pixel, pixel))
+    order = ORDERS["bgr" if scale == "caffe" else "rgb"]
+    wanted = np.stack([numpy_values(scale, channel) for channel in order], 1).astype(dtype)
+    assert tensor_bytes(every, scale, tensor(dtype)) == wanted.tobytes()
+
+
+@pytest.mark.parametrize("scale", ["raw", "unit", "imagenet", "caffe", ((1.0, 2.0, 3.0), (4.0,))], ids=str)
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+@pytest.mark.parametrize("layout", ["nhwc", "nchw", "flat"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])
+def test_channels_and_layouts_are_as_numpy_would(scale: Any, channels: str, layout: str, dtype: str) -> None:
+    image = np.random.default_rng(5).integers(0, 256, (5, 7, 3), np.uint8)
+    given = tensor(dtype, 0.5, 3) if dtype.endswith("int8") else tensor(dtype)
+    planes = []
+    for channel in ORDERS[channels]:
+        table = tables(scale, given, channel)  # which the tests above hold to numpy's values
+        packed = np.frombuffer(b"".join(bytes(byte[pixel] for byte in table) for pixel in range(256)), dtype)
+        planes.append(packed[image[:, :, channel]])
+    wanted = np.stack(planes) if layout == "nchw" else np.stack(planes, 2)
+    assert tensor_bytes(image.tobytes(), scale, given, Target(5, 7, channels, layout)) == wanted.tobytes()
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "nchw", "flat"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_grey_is_the_same_in_every_layout(layout: str, dtype: str) -> None:
+    grey = bytes(range(35))
+    wanted = np.frombuffer(grey, np.uint8).astype(dtype).tobytes()
+    assert tensor_bytes(grey, "raw", tensor(dtype), Target(5, 7, "gray", layout)) == wanted
+
+
+def test_four_channels_have_four_means() -> None:
+    scale = ((1.0, 2.0, 3.0, 4.0), (1.0,))
+    data = tensor_bytes(bytes([11, 22, 33, 44]), scale, tensor("float32"), Target(1, 1, "rgba", "nhwc"))
+    assert np.frombuffer(data, F).tolist() == [10, 20, 30, 40]
+
+
+def checked(given: Tensor, **wanted: Any) -> Target:
+    return check(Input(**wanted), given)
+
+
+def test_check_returns_what_an_image_has_to_become() -> None:
+    assert checked(tensor("float32"), range="caffe") == Target(16, 16, "bgr", "nhwc")
+    assert checked(tensor("uint8")) == Target(16, 16, "rgb", "nhwc")
+
+
+@pytest.mark.parametrize("given", [tensor("float32"), tensor("float16"), tensor("int16", 0.1)], ids=str)
+def test_a_range_that_nothing_tells_is_refused(given: Tensor) -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        checked(given)
+    said = f"Nothing says which range the model wants its {given.dtype} pixels in: set range in [input]"
+    assert str(caught.value).startswith(said)
+    assert "raw, unit, signed, imagenet, caffe or a mean and std" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale", "said"),
+    [
+        ((1, 8, 8, 1), "imagenet", "The range imagenet does not fit the model's input of 1 channels (gray)"),
+        ((1, 8, 8, 4), "caffe", "The range caffe does not fit the model's input of 4 channels (rgba)"),
+        ((1, 8, 8, 1), ((1.0, 2.0, 3.0), (1.0,)), "The range of 3 means and stds does not fit"),
+        ((1, 8, 8, 3), ((1.0,), (1.0,) * 4), "The range of 4 means and stds does not fit"),
+    ],
+)
+def test_a_range_of_other_channels_is_refused(shape: tuple[int, ...], scale: Any, said: str) -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        checked(Tensor("image", shape, "float32"), range=scale)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("given", "scale", "said"),
+    [
+        (tensor("bool"), "raw", "input is bool"),
+        (tensor("uint8"), "unit", "has no quantisation"),
+        (tensor("float32"), ((1e39,), (1.0,)), "cannot be computed"),
+        (tensor("float16"), ((0.0,), (1e-4,)), "cannot be computed"),
+    ],
+)
+def test_what_could_not_be_fed_is_told_when_it_is_loaded(given: Tensor, scale: Any, said: str) -> None:
+    with pytest.raises(ModelUnavailable, match=said):
+        checked(given, range=scale)
 
 
 @pytest.mark.parametrize(
