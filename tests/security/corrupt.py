@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from mlserverless.metadata import MODEL_BUFFERS, Table
+from mlserverless.metadata.flatbuffer import Table
+from mlserverless.metadata.read import MODEL_BUFFERS
 
 MODELS = Path(__file__).parents[2] / "models"
 NAMES = ("efficientnet-lite0", "dogs-vs-cats")

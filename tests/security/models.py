@@ -17,22 +17,23 @@ from PIL import Image
 
 from helpers.figures import Figure, Scale, skip
 from mlserverless.config import PREFIX, Settings
-from mlserverless.engines import EngineMissing, litert, tflite
+from mlserverless.engines import EngineMissing, litert, onnx, tflite
 from mlserverless.errors import MlserverlessError, ModelUnavailable
 from mlserverless.loading import load
 from mlserverless.predictor import Predictor
-from security import children, corrupt
+from security import children, corrupt, corrupt_onnx
 from security.children import Outcome
 from security.corrupt import Variant
 
-RUNTIMES = ("litert", "litert-python", "tflite-runtime")
+RUNTIMES = ("litert", "litert-python", "tflite-runtime", "onnxruntime")
 UNCHECKED = ("tflite-runtime",)  # it does not verify what it reads, so it is given pinned files only
 BAR = "≥ 880, each in a child process: 0 crashes; 100 % detected with the pin"
 PARALLEL, SECONDS = 2, 20  # children at a time; a child that takes longer hangs
 FAULTS = ("crash", "hang", "undetected", "unmapped", "accepted", "no answer")
 MOST_TOLD = 40
-NOT_A_MODEL = "is not a TFLite model"
+NOT_A_MODEL = ("is not a TFLite model", "is not an ONNX model, or a damaged one")
 INPUT = '[input]\nrange = "raw"\n'
+NAMED = '[output]\nscores = "scores"\n'  # of two outputs
 
 
 def measure(scale: Scale) -> list[Figure]:
@@ -42,13 +43,16 @@ def measure(scale: Scale) -> list[Figure]:
 
 def _measure(runtime: str, scale: Scale) -> Figure:
     name = f"corrupt model files, {runtime}"
+    importing: dict[str, Callable[[], object]] = {"litert": litert._library_path, "onnxruntime": onnx.engine}
+    importing |= {package: partial(tflite.interpreter_module, package) for package in tflite.PACKAGES}
     try:
         # Imported here, once, and nothing made: what a runtime starts would not survive the fork.
-        litert._library_path() if runtime == "litert" else tflite.interpreter_module(runtime)
+        importing[runtime]()
     except EngineMissing as error:
         return skip(name, BAR, f"{error}")
-    variants = corrupt.variants(scale.of(1100, 80))
-    good = {model: corrupt.original(model).data for model in corrupt.NAMES}
+    subject = corrupt_onnx if runtime == "onnxruntime" else corrupt
+    variants = subject.variants(scale.of(1100, 80))
+    good = {model: subject.original(model).data for model in subject.NAMES}
     hashes = {model: sha256(data).hexdigest() for model, data in good.items()}
     # The good files first: what refuses everything detects everything, too.
     tries: list[tuple[str, str, Callable[[Path], Outcome]]] = [
@@ -79,7 +83,7 @@ def _figure(name: str, count: int, counts: dict[str, Counter[str]], told: list[d
         f"{detected} detected with the pin ({share:.0%}); without: {bare}"
     )
     # At a run an exception of another class becomes a problem "internal", so it is counted and no fault.
-    held = not told and detected == count and counts["good"]["answered"] == len(corrupt.NAMES)
+    held = not told and detected == count and counts["good"]["answered"] == counts["good"].total()
     details = {
         "variants": count,
         **{way: dict(found) for way, found in counts.items()},
@@ -88,26 +92,27 @@ def _figure(name: str, count: int, counts: dict[str, Counter[str]], told: list[d
     return Figure(name, BAR, measured, held, details)
 
 
-def _folder(place: Path, data: bytes, pin: str = "") -> str:
-    (place / "model.tflite").write_bytes(data)
-    (place / "model.toml").write_text((f'sha256 = "{pin}"\n' if pin else "") + INPUT)
+def _folder(place: Path, data: bytes, runtime: str, pin: str = "") -> str:
+    file, more = ("model.onnx", NAMED) if runtime == "onnxruntime" else ("model.tflite", "")
+    (place / file).write_bytes(data)
+    (place / "model.toml").write_text((f'sha256 = "{pin}"\n' if pin else "") + f'file = "{file}"\n{INPUT}{more}')
     for name in [name for name in os.environ if name.startswith(PREFIX)]:  # the child's own environment
         del os.environ[name]
     return str(place)
 
 
 def _good(runtime: str, data: bytes, pin: str, place: Path) -> Outcome:
-    outcome = _answers(_folder(place, data, pin), runtime)
+    outcome = _answers(_folder(place, data, runtime, pin), runtime)
     return outcome if outcome.word == "answered" else Outcome("no answer", f"{outcome.word}: {outcome.said}")
 
 
 def _pinned(runtime: str, variant: Variant, pin: str, place: Path) -> Outcome:
     data = variant.make()
     try:
-        load(Settings.load({}, model=_folder(place, data, pin), engine=runtime))
+        load(Settings.load({}, model=_folder(place, data, runtime, pin), engine=runtime))
     except ModelUnavailable as error:
         names_both = pin in str(error) and sha256(data).hexdigest() in str(error)
-        no_model = NOT_A_MODEL in str(error) and data[4:8] != b"TFL3"
+        no_model = any(told in str(error) for told in NOT_A_MODEL) and data[4:8] != b"TFL3"
         return Outcome("detected" if names_both or no_model else "undetected", str(error))
     except Exception as error:  # noqa: BLE001 - this is what is looked for
         return Outcome("unmapped", repr(error))
@@ -115,7 +120,7 @@ def _pinned(runtime: str, variant: Variant, pin: str, place: Path) -> Outcome:
 
 
 def _without(runtime: str, variant: Variant, place: Path) -> Outcome:
-    folder = _folder(place, variant.make())
+    folder = _folder(place, variant.make(), runtime)
     if runtime not in UNCHECKED:
         return _answers(folder, runtime)
     module, given = tflite.interpreter_module(runtime), list[str]()

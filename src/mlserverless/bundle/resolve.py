@@ -1,8 +1,9 @@
 """A target's own wheels: what the lock files pin, for its Python, its architecture and its glibc, by uv.
 
-The lock files stand in the deploy folders: ``requirements.txt`` is what is packed, ``requirements-runtime.txt``
-what the platform or the image has beside it. One file serves every Python and architecture, since uv reads the
-markers for the target and the hashes cover every wheel of a release.
+The lock files stand in the deploy folders: ``requirements.txt`` is what is packed, ``requirements-onnx.txt`` what
+is for an .onnx model, ``requirements-runtime.txt`` what the platform or the image has beside it. One file serves
+every Python and architecture, since uv reads the markers for the target and the hashes cover every wheel of a
+release.
 """
 
 import os
@@ -20,6 +21,7 @@ from mlserverless.bundle.targets import Target
 from mlserverless.local import deploy
 
 STORES = ("obstore",)
+ONNX_GLIBC = (2, 28)  # onnxruntime's wheels are manylinux_2_28
 
 
 class BuildError(RuntimeError):
@@ -37,13 +39,21 @@ def uv() -> str:
     return found
 
 
-def lock_files(target: Target, folder: Path | None = None) -> tuple[Path, Path | None]:
-    """Return the target's lock file, and the one of its runtime where it has one.
+def lock_files(target: Target, folder: Path | None = None, kind: str = "tflite") -> tuple[Path, Path | None]:
+    """Return the target's lock file for models of the ``kind`` tflite or onnx, and its runtime's if it has one.
 
-    A project's deploy ``folder`` may hold either; else they are the package's own.
+    A project's deploy ``folder`` may hold either; else they are the package's own. Raises BuildError where there
+    is none for the target.
     """
     ours = deploy.folder(target.provider)
     suffix = "" if target.engine == "litert" else "-arm64" if target.arch == "arm64" else "-py311"
+    if kind == "onnx":
+        if target.base.glibc < ONNX_GLIBC:
+            raise BuildError(
+                f"{target} stands on {target.base.system}, whose glibc is older than the 2.28 that ONNX Runtime's "
+                "wheels need: give Python 3.12 or later, or convert the model to .tflite."
+            )
+        suffix = "-onnx"
 
     def find(name: str) -> Path | None:
         places = (place / name for place in (folder, ours) if place is not None)
@@ -58,6 +68,15 @@ def lock_files(target: Target, folder: Path | None = None) -> tuple[Path, Path |
     if packed is None:
         raise BuildError(f"There is no requirements{suffix}.txt for {target} in {ours}.")
     return packed, find("requirements-runtime.txt")
+
+
+def merged(locks: Sequence[Path], into: Path) -> Path:
+    """Return the one lock file of ``locks``, or, of several, ``into``, written with all that they pin."""
+    if len(locks) == 1:
+        return locks[0]
+    found = dict.fromkeys(entry for lock in locks for entry in entries(lock))
+    into.write_text("\n".join(found) + "\n", encoding="utf-8")
+    return into
 
 
 def install(lock: Path, into: Path, target: Target, *, without: Sequence[str] = (), here: bool = False) -> None:

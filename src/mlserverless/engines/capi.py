@@ -26,10 +26,16 @@ DTYPES = {
     9: "int8",
     10: "float16",
     11: "float64",
+    13: "uint64",
+    16: "uint32",
+    17: "uint16",
 }
+NO_SIGNATURE = "<placeholder signature>"  # the key of the one that LiteRT makes for a model that has none
 NEEDED = (
-    *("CreateEnvironment", "CreateModelFromBuffer", "GetMainModelSubgraphIndex", "GetModelSubgraph"),
-    *("GetNumSubgraphInputs", "GetNumSubgraphOutputs", "GetSubgraphInput", "GetSubgraphOutput"),
+    *("CreateEnvironment", "CreateModelFromBuffer", "GetNumModelSignatures", "GetModelSignature"),
+    *("GetSignatureKey", "GetNumSignatureInputs", "GetNumSignatureOutputs"),
+    *("GetSignatureInputName", "GetSignatureOutputName"),
+    *("GetSignatureInputTensorByIndex", "GetSignatureOutputTensorByIndex"),
     *("GetRankedTensorType", "GetTensorName", "GetQuantizationTypeId", "GetPerTensorQuantization"),
     *("CreateOptions", "SetOptionsHardwareAccelerators", "CreateOpaqueOptions", "AddOpaqueOptions"),
     *(
@@ -43,6 +49,8 @@ NEEDED = (
     # Not called: 2.2 brought it, with functions that take the environment. Those of 2.1, without, end the process.
     "CreateModelFromFd",
 )
+# What a model with open dimensions needs beside them.
+NEEDED_OPEN = ("CompiledModelResizeInputTensor", "GetCompiledModelOutputTensorLayouts")
 
 
 class _Any(c.Structure):
@@ -57,14 +65,26 @@ class Quantization(c.Structure):
     _fields_ = (("scale", c.c_float), ("zero_point", c.c_int64))
 
 
-class TensorType(c.Structure):
+class Layout(c.Structure):
     # ``rank`` holds the rank in its low 7 bits; strides follow the dimensions.
     _fields_ = (
-        ("element", c.c_int),
         ("rank", c.c_uint32),
         ("dimensions", c.c_int32 * MAX_RANK),
         ("strides", c.c_uint32 * MAX_RANK),
     )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.dimensions[: self.rank & 0x7F])
+
+    @shape.setter
+    def shape(self, shape: tuple[int, ...]) -> None:
+        self.rank = len(shape)
+        self.dimensions[: len(shape)] = shape
+
+
+class TensorType(c.Structure):
+    _fields_ = (("element", c.c_int), ("layout", Layout))
 
 
 # The options' text is ours, so LiteRT must not free it.
@@ -81,14 +101,24 @@ class Runtime:
             self._library = c.CDLL(path)
         except OSError as error:
             raise EngineMissing(f"{path} cannot be loaded ({error})") from error
-        if missing := [name for name in NEEDED if not hasattr(self._library, "LiteRt" + name)]:
-            raise EngineMissing(f"this release of ai-edge-litert lacks LiteRt{missing[0]}")
+        self.require(NEEDED)
         options = (_EnvironmentOption * 2)(
             # Without these two it looks for GPUs and writes a dozen lines into the function's log.
             _EnvironmentOption(AUTO_REGISTER_ACCELERATORS, _Any(ANY_INT, CPU)),
             _EnvironmentOption(MIN_LOGGER_SEVERITY, _Any(ANY_INT, ERRORS_ONLY)),
         )
         self.environment = self.new("CreateEnvironment", c.c_int(len(options)), options)
+
+    def require(self, names: tuple[str, ...]) -> None:
+        """Raise EngineMissing where the library lacks one of the functions called ``names``."""
+        if missing := [name for name in names if not hasattr(self._library, "LiteRt" + name)]:
+            raise EngineMissing(f"this release of ai-edge-litert lacks LiteRt{missing[0]}")
+
+    def text(self, name: str, *arguments: Any) -> str:
+        """Call a function whose last argument receives a C string, and return it."""
+        value = c.c_char_p()
+        self.call(name, *arguments, c.byref(value))
+        return (value.value or b"").decode("utf-8", "replace")
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call ``LiteRt<name>``; raise ModelUnavailable for any status but OK (0)."""

@@ -12,19 +12,11 @@ from importlib.machinery import PathFinder
 from os.path import isfile, join
 from typing import TYPE_CHECKING, Any
 
-from mlserverless.engines import PLAIN, Engine, EngineMissing, Tensor, Wanted
-from mlserverless.engines.capi import (
-    CPU,
-    DTYPES,
-    PER_TENSOR,
-    READ,
-    WRITE,
-    Quantization,
-    Runtime,
-    TensorType,
-    keep,
-)
+from mlserverless.engines import PLAIN, WIDTHS, Engine, EngineMissing, Tensor, Wanted, described
+from mlserverless.engines.capi import CPU, READ, WRITE, Runtime, keep
+from mlserverless.engines.described import Described
 from mlserverless.engines.quiet import quiet
+from mlserverless.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
@@ -34,17 +26,17 @@ _runtime: Runtime | None = None
 
 
 class LiteRtInterpreter:
-    """A compiled model with one managed buffer for each input and output."""
+    """A compiled model with one managed buffer for each input and output of one signature."""
 
-    def __init__(self, runtime: Runtime, model: "Contents", threads: int) -> None:
+    def __init__(self, runtime: Runtime, model: "Contents", threads: int, wanted: Wanted = PLAIN) -> None:
         self._runtime, self._owned = runtime, list[tuple[str, c.c_void_p]]()
         # The library reads the weights from here for as long as the model lives.
         self._contents = c.c_char_p(model) if isinstance(model, bytes) else _address(model)
         handle = self._own(
             "Model", "CreateModelFromBuffer", runtime.environment, self._contents, c.c_size_t(len(model))
         )
-        index = c.c_size_t(runtime.size("GetMainModelSubgraphIndex", handle))
-        graph = runtime.new("GetModelSubgraph", handle, index)
+        signature = described.signature(runtime, handle, wanted.signature)
+        self._index = signature.place
         options = self._own("Options", "CreateOptions")
         runtime.call("SetOptionsHardwareAccelerators", options, c.c_int(CPU))
         self._payload = c.create_string_buffer(f"num_threads = {threads}\n".encode())
@@ -54,44 +46,45 @@ class LiteRtInterpreter:
             where = runtime.environment
             self._compiled = self._own("CompiledModel", "CreateCompiledModel", where, handle, options)
         runtime.fresh = False
-        self.inputs, self._inputs = self._buffers(graph, "Input")
-        self.outputs, self._outputs = self._buffers(graph, "Output")
+        taken, given = (described.describe(runtime, signature, kind) for kind in ("Input", "Output"))
+        unsure = described.close(runtime, self._compiled, self._index, taken, given, model, wanted)
+        self.inputs, self._inputs = self._buffers(taken, "Input")
+        self.outputs, self._outputs = self._buffers(given, "Output")
         self._sizes = [
             runtime.size("GetTensorBufferPackedSize", c.c_void_p(b)) for b in (*self._inputs, *self._outputs)
         ]
+        tensors = (*self.inputs, *self.outputs)
+        if any(
+            tensor.dtype in WIDTHS and tensor.bytes != n for tensor, n in zip(tensors, self._sizes, strict=True)
+        ):
+            raise ModelUnavailable("LiteRT cannot run this model: a tensor's size is not that of its shape.")
+        if unsure and len(self.inputs) == 1:
+            self._try()
 
     def _own(self, kind: str, name: str, *arguments: Any) -> c.c_void_p:
         handle = self._runtime.new(name, *arguments)
         self._owned.append((kind, handle))
         return handle
 
-    def _buffers(self, graph: c.c_void_p, kind: str) -> tuple[tuple[Tensor, ...], Any]:
+    def _try(self) -> None:
+        try:
+            self.run(bytes(self._sizes[0]))
+        except ModelUnavailable as error:
+            raise EngineMissing(
+                "LiteRT's C interface cannot run this model, most likely since the size of an output depends on "
+                f"the image: {error}"
+            ) from error
+
+    def _buffers(self, found: Described, kind: str) -> tuple[tuple[Tensor, ...], Any]:
         tensors, handles = [], []
-        for i in range(self._runtime.size(f"GetNumSubgraph{kind}s", graph)):
-            tensor = self._runtime.new(f"GetSubgraph{kind}", graph, c.c_size_t(i))
-            described, raw = self._describe(tensor)
-            tensors.append(described)
+        for i, (tensor, raw) in enumerate(found):
+            tensors.append(tensor._replace(shape=raw.layout.shape))
             needs = self._runtime.new(
-                f"GetCompiledModel{kind}BufferRequirements", self._compiled, c.c_size_t(0), c.c_size_t(i)
+                f"GetCompiledModel{kind}BufferRequirements", self._compiled, self._index, c.c_size_t(i)
             )
             create = "CreateManagedTensorBufferFromRequirements"
             handles.append(self._own("TensorBuffer", create, self._runtime.environment, c.byref(raw), needs))
         return tuple(tensors), (c.c_void_p * len(handles))(*(handle.value for handle in handles))
-
-    def _describe(self, tensor: c.c_void_p) -> tuple[Tensor, TensorType]:
-        raw, kind, name, quantization = TensorType(), c.c_int(), c.c_char_p(), Quantization()
-        self._runtime.call("GetRankedTensorType", tensor, c.byref(raw))
-        self._runtime.call("GetTensorName", tensor, c.byref(name))
-        self._runtime.call("GetQuantizationTypeId", tensor, c.byref(kind))
-        if kind.value == PER_TENSOR:
-            self._runtime.call("GetPerTensorQuantization", tensor, c.byref(quantization))
-        for at in range(raw.rank & 0x7F):
-            if raw.dimensions[at] < 0:  # left open, mostly the batch: 1, as the Python interpreter has it
-                raw.dimensions[at] = 1
-        shape = tuple(raw.dimensions[: raw.rank & 0x7F])
-        dtype = DTYPES.get(raw.element, f"type {raw.element}")
-        text = (name.value or b"").decode("utf-8", "replace")
-        return Tensor(text, shape, dtype, quantization.scale, quantization.zero_point), raw
 
     def run(self, data: bytes) -> list[bytes]:
         """Run the model on its one input and return each output's bytes.
@@ -110,7 +103,7 @@ class LiteRtInterpreter:
         runtime.call(
             "RunCompiledModel",
             self._compiled,
-            c.c_size_t(0),
+            self._index,
             counts[0],
             self._inputs,
             counts[1],
@@ -142,7 +135,7 @@ def engine() -> Engine:
         runtime = _runtime
 
     def load(model: "Contents", threads: int, wanted: Wanted = PLAIN) -> LiteRtInterpreter:
-        return LiteRtInterpreter(runtime, model, threads)
+        return LiteRtInterpreter(runtime, model, threads, wanted)
 
     return Engine("litert", load)
 

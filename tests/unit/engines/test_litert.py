@@ -1,6 +1,5 @@
 """LiteRT's C interface: bit for bit the Python interpreter's answers, and clean failures where it has none."""
 
-import ctypes
 import gc
 import json
 import subprocess
@@ -14,8 +13,7 @@ import numpy as np
 import pytest
 
 from mlserverless.engines import Interpreter, Tensor, select
-from mlserverless.engines.capi import DTYPES
-from mlserverless.engines.litert import LiteRtInterpreter
+from mlserverless.engines.capi import Runtime
 from mlserverless.errors import ModelUnavailable
 
 MODELS = ("efficientnet-lite0", "dogs-vs-cats")
@@ -96,24 +94,16 @@ def test_mapped_bytes_that_are_no_model_are_refused() -> None:
         select("litert").load(broken, 1)
 
 
-def test_a_size_that_is_left_open_is_one() -> None:
-    """As the Python interpreter has it: mostly it is the batch's."""
+def test_buffer_of_another_size_than_its_shapes_is_refused(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose shapes contradict each other would else be read past the buffer's end."""
+    engine, size = select("litert"), Runtime.size
 
-    class Runtime:
-        def call(self, name: str, _: Any, out: Any) -> None:
-            if name == "GetRankedTensorType":
-                raw = out._obj
-                raw.rank, raw.element = 4, next(iter(DTYPES))
-                raw.dimensions[:4] = [-1, 224, 224, 3]
+    def larger(runtime: Runtime, name: str, handle: Any) -> int:
+        return size(runtime, name, handle) + (name == "GetTensorBufferPackedSize")
 
-    class Bare(LiteRtInterpreter):
-        def __init__(self) -> None:
-            self._runtime: Any = Runtime()
-            self._owned = []
-
-    described, raw = Bare()._describe(ctypes.c_void_p())
-    assert described.shape == (1, 224, 224, 3)
-    assert list(raw.dimensions[:4]) == [1, 224, 224, 3], "the buffer is made by it"
+    monkeypatch.setattr(Runtime, "size", larger)
+    with pytest.raises(ModelUnavailable, match=r"a tensor's size is not that of its shape\.$"):
+        engine.load((models / "dogs-vs-cats" / "model.tflite").read_bytes(), 1)
 
 
 def test_wrong_length_names_both(models: Path) -> None:

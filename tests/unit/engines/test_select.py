@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from mlserverless import engines
-from mlserverless.engines import Engine, EngineMissing, litert, select, tflite
+from mlserverless.engines import Engine, EngineMissing, Wanted, litert, select, tflite
 from mlserverless.errors import ModelUnavailable
+from mlserverless.model_toml import Delegate
+
+TFLITE = b"\x1c\0\0\0TFL3"
 
 
 def missing(*names: str) -> Any:
@@ -18,7 +21,7 @@ def missing(*names: str) -> Any:
     def find(name: str) -> Engine:
         if name in names:
             raise EngineMissing(f"pip install {name}")
-        return Engine(name, lambda model, threads: pytest.fail("not to be loaded"))
+        return Engine(name, lambda model, threads, wanted=engines.PLAIN: pytest.fail("not to be loaded"))
 
     return find
 
@@ -59,6 +62,39 @@ def test_engine_that_is_named_is_taken_or_nothing(
     with pytest.raises(ModelUnavailable, match=r"Tried litert: pip install litert\.$"):
         select("litert")
     assert caplog.records == []
+
+
+def test_delegates_are_left_to_the_python_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_find", missing())
+    order = engines.order(TFLITE, Wanted(delegates=(Delegate("libedgetpu.so.1"),)))
+    assert order == ("litert-python", "tflite-runtime", "tensorflow")
+    assert select("auto", order).name == "litert-python"
+    assert select("tflite-runtime", order).name == "tflite-runtime"
+    with pytest.raises(ModelUnavailable) as caught:
+        select("litert", order)
+    assert str(caught.value) == (
+        "The engine litert cannot run this model with delegates; litert-python, tflite-runtime, tensorflow can, "
+        "and the setting engine = auto chooses. See docs/reference/model-folder.md."
+    )
+
+
+def test_files_of_two_kinds_are_left_to_engines_of_two_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_find", missing())
+    assert engines.order(TFLITE) == engines.ORDER
+    onnx = engines.order(b"\x08\x07\x12\x07pytorch")
+    assert select("auto", onnx).name == select("onnxruntime", onnx).name == "onnxruntime"
+    for name, order, what in (("litert", onnx, "an ONNX model"), ("onnxruntime", engines.ORDER, "this model")):
+        with pytest.raises(ModelUnavailable, match=f"^The engine {name} cannot run {what}; {order[0]}"):
+            select(name, order)
+
+
+def test_delegates_are_loaded_by_the_interpreters_own_package() -> None:
+    """What they do is for the delegates' own tests; here, that an engine asks for them and says what is wrong."""
+    wanted = Wanted(delegates=(Delegate("libnowhere.so", (("device", "usb"),)),))
+    with pytest.raises(
+        ModelUnavailable, match=r"^The delegate libnowhere.so \(options: device = usb\) cannot be load"
+    ):
+        select("litert-python").load(TFLITE, 1, wanted)
 
 
 @pytest.mark.parametrize("name", tflite.PACKAGES)

@@ -70,6 +70,7 @@ class TwoInputs:
 
     def get_input_details(self) -> list[dict[str, Any]]:
         one = {"name": "a", "shape": np.array([1, 2]), "dtype": np.float32, "quantization": (0.5, 3), "index": 0}
+        one["shape_signature"] = np.array([-1, 2])
         return [one, {**one, "name": "b", "dtype": np.uint8, "quantization": (0.0, 0)}]
 
     def get_output_details(self) -> list[dict[str, Any]]:
@@ -78,9 +79,17 @@ class TwoInputs:
 
 def test_tensors_are_described_in_plain_values() -> None:
     first, second = tflite.PythonInterpreter(TwoInputs()).inputs
-    assert first == ("a", (1, 2), "float32", 0.5, 3)
-    assert second == ("b", (1, 2), "uint8", 0.0, 0)
+    assert first == ("a", (1, 2), "float32", 0.5, 3, "")
+    assert second == ("b", (1, 2), "uint8", 0.0, 0, "")
     assert all(type(value) in (int, float, str, tuple) for value in first)
+
+
+def test_an_error_without_words_is_told_by_its_name() -> None:
+    with (
+        pytest.raises(ModelUnavailable, match=r"^cannot run it: RuntimeError\.$"),
+        tflite._telling("cannot run it"),
+    ):
+        raise RuntimeError
 
 
 def test_more_than_one_input_is_refused() -> None:
