@@ -22,6 +22,7 @@ class Settings(NamedTuple):
 
     model: str = "efficientnet-lite0"
     model_sha256: str = ""
+    models: tuple[str, ...] = ()
     model_timeout: float = 120.0
     cache_dir: str = ""
     engine: str = "auto"
@@ -65,11 +66,12 @@ class Settings(NamedTuple):
 
 
 _READERS: dict[str, readers.Reader] = {
-    "model": ("a model folder, a .tflite file, the URL of one, or the name of a bundled model", readers.text),
+    "model": ("a model folder, a .tflite or .onnx file, the URL of one, or a bundled model's name", readers.text),
     "model_sha256": ("64 hexadecimal digits, as sha256sum prints them", readers.digest),
+    "models": ("models as for model, name=… where another name is wanted, with commas between", readers.split),
     "model_timeout": readers.number(0.001, 3600, " seconds"),
     "cache_dir": ("a folder that may be written to", readers.path),
-    "engine": readers.one_of("auto", "litert", "litert-python", "tflite-runtime", "tensorflow"),
+    "engine": readers.one_of("auto", "litert", "litert-python", "tflite-runtime", "tensorflow", "onnxruntime"),
     "threads": readers.whole(0, 64),
     "concurrency": readers.whole(0, 256),
     "queue": readers.whole(0, 10_000),

@@ -3,24 +3,37 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mlserverless import engines, model, postprocess, preprocess
+from mlserverless import contradictions, engines, model, preprocess, tasks
 from mlserverless.config import Settings, vcpus
 from mlserverless.deadline import Deadline
-from mlserverless.engines import Interpreter, Tensor
+from mlserverless.engines import Engine, EngineMissing, Interpreter, Tensor, Wanted
 from mlserverless.errors import ModelUnavailable
 from mlserverless.interpreter import Pool
-from mlserverless.model_toml import DOCS, RANGES
+from mlserverless.logs import log
 from mlserverless.readers import shown
+from mlserverless.target import ORDERS, Target
 
 
 class Loaded(NamedTuple):
-    """A model that is ready to answer: its file, its engine's name, its tensors, its pool."""
+    """A model that is ready to answer: its file, its engine's name, its tensors, its pool.
+
+    ``input`` is fed with images that become ``target``; ``task`` is classify, detect or raw, and its outputs are
+    at ``places`` among the ``outputs``, see :class:`mlserverless.tasks.Task`.
+    """
 
     model: model.Model
     engine: str
     input: Tensor
-    output: Tensor
+    outputs: tuple[Tensor, ...]
     pool: Pool
+    target: Target
+    task: str = "classify"
+    places: tuple[int, ...] = (0,)
+
+    @property
+    def output(self) -> Tensor:
+        """The first of the task's outputs: a classifier's scores."""
+        return self.outputs[self.places[0]]
 
 
 def load(
@@ -33,30 +46,73 @@ def load(
     and the settings do not fit.
     """
     share = max(1, round(vcpus()))
-    engine = engines.select(settings.engine)
     found = _read(settings, deadline or Deadline())
-    model.trust(engine.name, found)
-
-    wanted = engines.Wanted(found.signature, found.input.size, found.delegates)
-
-    def interpreter(threads: int) -> Interpreter:
-        return engine.load(found.data, threads, wanted)
-
+    wanted = _wanted(found)
     size = settings.concurrency or share
     wide, narrow = settings.threads or share, settings.threads or max(1, share // size)
-    pool = Pool(interpreter, size, wide=wide, narrow=narrow)
-    tensors = pool.run(lambda first: (_image_input(first, found), _scores_output(first, found)), Deadline())
-    # A range or a dtype that cannot be served is told now, not by the first request.
-    preprocess.tensor_bytes(b"", found.input.range, tensors[0])
-    postprocess.scores(b"", tensors[1], "none")
-    labels = found.labels or tuple(map(str, range(tensors[1].shape[-1])))
-    if unknown := [x for x in (*settings.labels_allow, *settings.labels_deny) if x not in labels]:
-        raise ModelUnavailable(
-            f"The settings name the label {shown(unknown[0])}, which {found.name} does not have."
-        )
+
+    def pooled(engine: Engine) -> Pool:
+        model.trust(engine.name, found)
+        pool = Pool(lambda threads: engine.load(found.data, threads, wanted), size, wide=wide, narrow=narrow)
+        pool.run(lambda _: None, Deadline())  # its first interpreter is made
+        return pool
+
+    engine, pool = _first(settings.engine, engines.order(found.data, wanted), pooled)
+
+    def check(first: Interpreter) -> tuple[Tensor, Target, tuple[Tensor, ...], tasks.Task]:
+        image = _image_input(first, found)
+        target = preprocess.check(found.input, image)
+        task = tasks.choose(found, first.outputs, lambda: first.run(bytes(image.bytes)))
+        return image, target, tuple(first.outputs), task
+
+    image, target, outputs, task = pool.run(check, Deadline())
+    loaded = Loaded(found, engine.name, image, outputs, pool, target, task.name, task.places)
+    classes = tasks.classes(loaded.output) if task.name == "classify" else 0
+    contradictions.check(found, image, target.channels, classes, task.name)
+    labels = found.labels or tuple(map(str, range(classes)))
+    _check_settings(settings, found.name, task.name, labels)
     if spare():
-        pool.run(lambda first: first.run(bytes(tensors[0].bytes)), Deadline())
-    return Loaded(found._replace(labels=labels), engine.name, *tensors, pool)
+        pool.run(lambda first: first.run(bytes(image.bytes)), Deadline())
+    return loaded._replace(model=found._replace(labels=labels))
+
+
+def _wanted(found: model.Model) -> Wanted:
+    said = found.output
+    return Wanted(
+        found.signature,
+        found.input.size,
+        found.delegates,
+        found.input.layout,
+        len(ORDERS.get(found.input.channels, ())),
+        tuple(filter(None, (said.scores, said.boxes, said.classes, said.count))),
+    )
+
+
+def _first(name: str, order: tuple[str, ...], pooled: Callable[[Engine], Pool]) -> tuple[Engine, Pool]:
+    """Return the first engine of ``order`` that can run the model, and what ``pooled`` makes of it.
+
+    One that is installed may lack what this model needs. Raises ModelUnavailable where the setting ``engine``,
+    called ``name``, says just that one, or none is left.
+    """
+    while True:
+        engine = engines.select(name, order)
+        try:
+            return engine, pooled(engine)
+        except EngineMissing as error:
+            order = order[order.index(engine.name) + 1 :] if engine.name in order else ()
+            if name != "auto" or not order:
+                raise ModelUnavailable(f"{error} The setting engine = auto takes another engine.") from error
+            log().warning("not using the engine %s (%s)", engine.name, error)
+
+
+def _check_settings(settings: Settings, name: str, task: str, labels: tuple[str, ...]) -> None:
+    wanted = (*settings.labels_allow, *settings.labels_deny)
+    if wanted and task == "raw":
+        raise ModelUnavailable(f"The settings name the label {shown(wanted[0])}, and {name} answers raw tensors.")
+    # A detector without labels may answer any number.
+    unknown = [label for label in wanted if label not in labels and (labels or not label.isdecimal())]
+    if unknown:
+        raise ModelUnavailable(f"The settings name the label {shown(unknown[0])}, which {name} does not have.")
 
 
 def _read(settings: Settings, deadline: Deadline) -> model.Model:
@@ -75,25 +131,5 @@ def _read(settings: Settings, deadline: Deadline) -> model.Model:
 
 def _image_input(interpreter: Interpreter, found: model.Model) -> Tensor:
     if len(interpreter.inputs) != 1:
-        raise ModelUnavailable(f"{found.name} has {len(interpreter.inputs)} inputs; an image classifier has one.")
-    tensor = interpreter.inputs[0]
-    if len(tensor.shape) != 4 or tensor.shape[::3] != (1, 3) or min(tensor.shape) < 1:
-        raise ModelUnavailable(f"{found.name} takes {tensor.shape}; read is (1, height, width, 3), an RGB image.")
-    if tensor.dtype == "float32" and not found.input.range:
-        raise ModelUnavailable(
-            f"Nothing says which range {found.name} wants its float pixels in: set range in [input] of its "
-            f"model.toml to {', '.join(RANGES)} or a mean and std. See {DOCS}."
-        )
-    return tensor
-
-
-def _scores_output(interpreter: Interpreter, found: model.Model) -> Tensor:
-    tensor = interpreter.outputs[0] if interpreter.outputs else Tensor("", (), "")
-    if len(interpreter.outputs) != 1 or not tensor.shape or tensor.shape[-1] < 1 or set(tensor.shape[:-1]) - {1}:
-        shapes = ", ".join(str(output.shape) for output in interpreter.outputs) or "nothing"
-        raise ModelUnavailable(f"{found.name} answers {shapes}; read is one output of shape (1, classes).")
-    if found.labels and len(found.labels) != tensor.shape[-1]:
-        raise ModelUnavailable(
-            f"{found.name} has {len(found.labels):,} labels, but its output has {tensor.shape[-1]:,} classes."
-        )
-    return tensor
+        raise ModelUnavailable(f"{found.name} has {len(interpreter.inputs)} inputs; a model of images has one.")
+    return interpreter.inputs[0]

@@ -12,6 +12,7 @@ READERS: dict[str, readers.Reader] = {
     "score_threshold": readers.number(-1e9, 1e9),
     "labels_allow": ("a list of labels", readers.split),
     "labels_deny": ("a list of labels", readers.split),
+    "model": ("the name of a model", readers.text),
 }
 
 

@@ -1,4 +1,9 @@
-"""The bytes of the model's output tensor -> the best classes, without numpy."""
+"""The bytes of the model's scores -> the best classes, without numpy.
+
+``offset`` is the index in the output of the first label. Where it is above 0, the classes before it have none:
+those are a background, which says that there is nothing to name, and is never among the answers. Where it is below
+0, that many labels come before the first class's.
+"""
 
 import math
 from array import array
@@ -12,7 +17,8 @@ from mlserverless.readers import shown
 from mlserverless.types import Options, Score
 
 NEAR, NEAR_LOGITS = 0.05, 0.25  # of probabilities; of what has no bounds
-CODES = {"float32": "f", "uint8": "B", "int8": "b"}
+CODES = {"float32": "f", "float64": "d", "uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I"}
+CODES |= {"int32": "i", "uint64": "Q", "int64": "q"}  # of the module array
 
 
 class Choice(NamedTuple):
@@ -27,29 +33,55 @@ class Choice(NamedTuple):
     deny: tuple[str, ...]
 
 
+def check(tensor: Tensor) -> None:
+    """Raise ModelUnavailable where values of ``tensor`` could not be read, whatever they are."""
+    if tensor.dtype not in CODES and tensor.dtype != "float16":
+        raise ModelUnavailable(f"The model's output is {tensor.dtype}; read are float16, {', '.join(CODES)}.")
+    if tensor.dtype in ("uint8", "int8"):
+        _table(tensor)
+
+
+def real(data: bytes, tensor: Tensor) -> list[float]:
+    """Return the real values of an output tensor.
+
+    Quantised values are scale × (stored − zero point) (TFLite quantisation specification); without a scale they
+    are the stored numbers. Raises ModelUnavailable for a dtype that :func:`check` refuses, and for NaN and
+    infinities, which no client could read as JSON.
+    """
+    if tensor.dtype not in CODES:
+        check(tensor)
+    if tensor.dtype in ("uint8", "int8"):
+        return list(map(_table(tensor).__getitem__, data))
+    values = list(map(float, stored(data, tensor.dtype)))
+    if tensor.scale:
+        values = [tensor.scale * (value - tensor.zero_point) for value in values]
+    _check(values)
+    return values
+
+
+def stored(data: bytes, dtype: str) -> Sequence[float]:
+    """Return the elements of a tensor as they are stored, little endian, as floats or whole numbers."""
+    if dtype == "float16":  # for which the module array has no code
+        import struct
+
+        return struct.unpack(f"<{len(data) // 2}e", data)
+    return array(CODES[dtype], data)
+
+
 def scores(data: bytes, tensor: Tensor, activation: str) -> list[float]:
     """Return the real values of an output tensor, ``activation`` (none, softmax, sigmoid) applied.
 
-    Quantised values are scale × (stored − zero point) (TFLite quantisation specification). Raises
-    ModelUnavailable for another dtype, and for NaN and infinities, which no client could read as JSON.
+    Raises ModelUnavailable as :func:`real` does.
     """
-    if tensor.dtype not in CODES:
-        raise ModelUnavailable(f"The model's output is {tensor.dtype}; read are float32, uint8 and int8.")
-    if tensor.dtype == "float32":
-        real = [float(value) for value in array("f", data)]
-        if tensor.scale:
-            real = [tensor.scale * (value - tensor.zero_point) for value in real]
-        _check(real)
-    else:
-        real = list(map(_table(tensor).__getitem__, data))
+    values = real(data, tensor)
     if activation == "softmax":
-        highest = max(real)
-        powers = [math.exp(value - highest) for value in real]
+        highest = max(values)
+        powers = [math.exp(value - highest) for value in values]
         total = math.fsum(powers)
         return [power / total for power in powers]
     if activation == "sigmoid":
-        return [1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x)) for x in real]
-    return real
+        return [1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x)) for x in values]
+    return values
 
 
 @lru_cache(maxsize=8)
@@ -100,20 +132,22 @@ def choose(options: Options, default: Choice, known: Container[str]) -> Choice:
     )
 
 
-def kept(values: list[float], labels: tuple[str, ...], choice: Choice) -> Sequence[int]:
+def kept(values: list[float], labels: tuple[str, ...], choice: Choice, offset: int = 0) -> Sequence[int]:
     """Return the indices of the classes that ``choice`` lets be answered, whatever their scores."""
+    first, last = max(0, offset), min(len(values), len(labels) + offset)
     if not choice.allow and not choice.deny:
-        return range(len(values))
+        return range(first, last)
     allow, deny = frozenset(choice.allow), frozenset(choice.deny)
-    return [i for i, label in enumerate(labels) if label not in deny and (not allow or label in allow)]
+    named = enumerate(labels[first - offset : last - offset], first)
+    return [i for i, label in named if label not in deny and (not allow or label in allow)]
 
 
-def leading(values: list[float], labels: tuple[str, ...], choice: Choice) -> list[int]:
+def leading(values: list[float], labels: tuple[str, ...], choice: Choice, offset: int = 0) -> list[int]:
     """Return the indices of the highest that may be answered, best first: as many as are asked for, at least two.
 
     Equal ones stand in the order of the model's output; the threshold is not looked at.
     """
-    indices = kept(values, labels, choice)
+    indices = kept(values, labels, choice, offset)
     # What is below the lowest of them need not be sorted with its index.
     ranked = values if len(indices) == len(values) else [values[i] for i in indices]
     count = max(2, choice.top_k)
@@ -125,9 +159,13 @@ def leading(values: list[float], labels: tuple[str, ...], choice: Choice) -> lis
 
 
 def best(
-    values: list[float], labels: tuple[str, ...], choice: Choice, order: list[int] | None = None
+    values: list[float],
+    labels: tuple[str, ...],
+    choice: Choice,
+    order: list[int] | None = None,
+    offset: int = 0,
 ) -> tuple[Score, ...]:
     """Return the classes that ``choice`` asks for, best first; ``order``: what :func:`leading` says, if known."""
-    order = leading(values, labels, choice) if order is None else order
+    order = leading(values, labels, choice, offset) if order is None else order
     asked = [i for i in order[: choice.top_k] if values[i] >= choice.threshold]
-    return tuple(Score(labels[i], i, values[i]) for i in asked)
+    return tuple(Score(labels[i - offset], i, values[i]) for i in asked)

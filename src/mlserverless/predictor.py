@@ -25,6 +25,7 @@ from mlserverless.errors import (
 from mlserverless.options import read_options
 from mlserverless.overlap import Aside
 from mlserverless.pace import Pace
+from mlserverless.readers import shown
 from mlserverless.types import Prediction, Request
 
 if TYPE_CHECKING:
@@ -45,8 +46,12 @@ class Predictor:
     def __init__(self, model: str | os.PathLike[str] | None = None, **settings: Any) -> None:
         if model is not None:
             settings["model"] = os.fspath(model)
-        self.settings = Settings.load(**settings)
-        self._loading = threading.Lock()
+        self._begin(Settings.load(**settings))
+
+    def _begin(self, settings: Settings) -> None:
+        self.settings = settings
+        self._others: dict[str, Predictor] | None = None
+        self._loading, self._naming = threading.Lock(), threading.Lock()
         self._loaded: Loaded | None = None
         self._pace = Pace()
 
@@ -68,6 +73,37 @@ class Predictor:
             finally:
                 self._loading.release()
         return self._loaded
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the models that a request may choose, the first model's first."""
+        from mlserverless import naming
+
+        return tuple(naming.names(self.settings))
+
+    def named(self, name: str | None) -> "Predictor":
+        """Return the predictor of the model called ``name``: this one for None and for the first model's.
+
+        Another is made by the first who asks for it, and shares nothing but the settings with this one. Raises
+        InvalidRequest where none is called so, ModelUnavailable where the settings' models cannot be told apart.
+        """
+        if name is None:
+            return self
+        from mlserverless import naming  # most functions have one model
+
+        with self._naming:  # its own: who asks for one does not wait until another is loaded
+            if self._others is None:
+                first, *others = naming.names(self.settings).items()
+                self._others = {first[0]: self} | {other: self._beside(where) for other, where in others}
+            if found := self._others.get(name):
+                return found
+        known = ", ".join(self._others)
+        raise InvalidRequest(f"{shown(name)} is not a model of this function; models are {known}.")
+
+    def _beside(self, where: str) -> "Predictor":
+        other = Predictor.__new__(Predictor)
+        other._begin(self.settings._replace(model=where, model_sha256="", models=()))
+        return other
 
     @property
     def loaded(self) -> "Loaded | None":
@@ -94,8 +130,9 @@ class Predictor:
     ) -> Prediction:
         """Classify one image: a URL (str), encoded image bytes, a file (``Path``), a Pillow image or an RGB array.
 
-        ``timeout`` is in seconds; ``options`` are top_k, score_threshold, labels_allow and labels_deny. A str is
-        always a URL and never opens a file. Raises a MlserverlessError that says what is wrong.
+        ``timeout`` is in seconds; ``options`` are top_k, score_threshold, labels_allow, labels_deny, and model,
+        the name of one of several. A str is always a URL and never opens a file. Raises a MlserverlessError that
+        says what is wrong.
         """
         deadline, chosen = Deadline(timeout), read_options(options)
         if isinstance(source, str):
@@ -118,23 +155,27 @@ class Predictor:
         with guarded():
             source = _as_image(source)
             source.load()  # whole, so that the caller's own image is not decoded at a fraction of its size
-        loaded = self.load(deadline)
-        return inference.classify(loaded, source, Request(options=chosen), self.settings, self._pace, deadline, [])
+        other = self.named(chosen.model)
+        request = Request(options=chosen)
+        return inference.answer(other.load(deadline), source, request, other.settings, other._pace, deadline, [])
 
     def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
         """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not.
 
         It is Overloaded where every interpreter is busy and ``queue`` requests wait for one already.
         """
+        return self.named(request.options.model)._answer(request, deadline, queue)
+
+    def _answer(self, request: Request, deadline: Deadline, queue: float) -> Prediction:
         timings: Timings = []
         cold = _Cold(self, deadline) if self._loaded is None else None
         try:
             data = self._bytes(request, deadline, timings, cold.begin if cold else None)
             image = self._opened(data, timings)
             loaded = self._waited_for(cold, deadline, timings)
-            from mlserverless.inference import classify
+            from mlserverless import inference
 
-            return classify(
+            return inference.answer(
                 loaded,
                 image,
                 request,

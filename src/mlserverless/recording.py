@@ -85,7 +85,7 @@ def _one(
         request = trigger.decode(item)
         if request.url and place.owns(request.url):
             raise Nothing
-        if resume and place.has(key_of(request, service.model()), deadline):
+        if resume and place.has(key_of(request, service.model(request)), deadline):
             raise Nothing
         return request
 
@@ -120,7 +120,7 @@ class _Broken(Unread):
 
 def _record(outcome: Outcome, service: Service, sink: Sink, deadline: Deadline) -> Problem | None:
     """Write ``outcome``; return why that failed, or None."""
-    name = key(outcome, model := service.model())
+    name = key(outcome, model := service.model(outcome.request))
     try:
         sink.put(name, record(outcome, model, name), deadline)
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was recorded, and the neighbours go on

@@ -1,10 +1,10 @@
 """A model at a URL -> a model folder on this machine, downloaded once and checked before it is used.
 
-``https://``, ``s3://``, ``gs://`` and ``az://`` are read: one .tflite file, or a folder with a model.toml. The
-model file's sha256 must be known beforehand, so what is downloaded is what was meant, and what was kept still is.
-It goes into a temporary folder, is checked, and the folder is renamed; of several processes and threads one
-downloads and the others wait. The URL is the deployment's, not a caller's: ``allowed_hosts`` is not asked, and
-private addresses are read.
+``https://``, ``s3://``, ``gs://`` and ``az://`` are read: one .tflite or .onnx file, or a folder with a
+model.toml. The model file's sha256 must be known beforehand, so what is downloaded is what was meant, and what was
+kept still is. It goes into a temporary folder, is checked, and the folder is renamed; of several processes and
+threads one downloads and the others wait. The URL is the deployment's, not a caller's: ``allowed_hosts`` is not
+asked, and private addresses are read. A delegate, native code without a sha256, is neither downloaded nor loaded.
 """
 
 import os
@@ -17,7 +17,8 @@ from mlserverless.deadline import Deadline
 from mlserverless.errors import MlserverlessError, ModelUnavailable
 from mlserverless.lock import locked
 from mlserverless.model import MAX_MODEL_BYTES
-from mlserverless.model_toml import DOCS, parse
+from mlserverless.model_toml import parse
+from mlserverless.model_values import DOCS
 from mlserverless.net.url import redact
 
 MAX_TEXT_BYTES = 10_000_000  # of model.toml, and of a label file
@@ -45,7 +46,8 @@ def fetch(settings: Settings, deadline: Deadline) -> str:
                 told = f"Another process was still downloading {redact(url)} when the time was over."
                 raise ModelUnavailable(told, retryable=True)
             if not os.path.isdir(folder):
-                _fill(folder, texts, source, file or "model.tflite", pin, deadline)
+                own = f"model{os.path.splitext(path)[1].lower()}"  # of a URL that is the file's
+                _fill(folder, texts, source, file or own, pin, deadline)
     except OSError as error:
         raise _not_kept(url, error.filename or settings.cache_dir, error) from error
     return folder
@@ -68,12 +70,18 @@ def _not_kept(url: str, place: str, error: OSError) -> ModelUnavailable:
 def _described(url: str, pin: str, deadline: Deadline) -> tuple[dict[str, bytes], str | None, str]:
     # The small files of the model folder, the model file's name (None: the URL is the file's own), its sha256.
     path = url.partition("?")[0].rstrip("/")
-    if path.lower().endswith(".tflite"):
-        stem = os.path.basename(path)[: -len(".tflite")]
+    stem, suffix = os.path.splitext(os.path.basename(path))
+    if suffix.lower() in (".tflite", ".onnx"):
         name = "".join(letter for letter in stem if letter.isalnum() or letter in "-_. ")
-        return {"model.toml": f'name = "{name}"\n'.encode()}, None, pin
+        says = f'name = "{name}"\n' + ('file = "model.onnx"\n' if suffix.lower() == ".onnx" else "")
+        return {"model.toml": says.encode()}, None, pin
     texts = {"model.toml": _text(_beside(url, "model.toml"), deadline)}
     table = parse(texts["model.toml"], f"{redact(url)}/model.toml")
+    if table.get("delegates"):
+        raise ModelUnavailable(
+            f"{redact(url)}: its model.toml names a delegate, which is native code: only a model folder on the "
+            "function's own disk may. Put the model into the package. See docs/how-to/use-a-delegate.md."
+        )
     file, labels = table.get("file", "model.tflite"), table.get("labels", "")
     for name in (file, labels):
         if os.path.basename(name) != name or "\\" in name or name in ("model.toml", ".", ".."):

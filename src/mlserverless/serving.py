@@ -26,6 +26,7 @@ from mlserverless.types import Outcome, Prediction, Problem, Request
 
 STORES = ("s3://", "gs://", "az://")
 Answer = Callable[[Request, Deadline], Prediction]
+ASKED = Request()  # of the first model
 
 
 class Trigger(Protocol):
@@ -103,10 +104,10 @@ class Service:
         predictor = self.predictor
         return predictor.answer(request, deadline.within(predictor.settings.timeout))
 
-    def model(self) -> ModelId:
-        """Return which model answers; an empty one until it is loaded."""
+    def model(self, request: Request = ASKED) -> ModelId:
+        """Return which model answers ``request``; an empty one until it is loaded."""
         try:
-            loaded = self.predictor.loaded
+            loaded = self.predictor.named(request.options.model).loaded
         except MlserverlessError:
             return ModelId()
         return ModelId(loaded.model.name, loaded.model.sha256) if loaded else ModelId()

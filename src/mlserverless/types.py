@@ -19,6 +19,7 @@ class Options(NamedTuple):
     score_threshold: float | None = None
     labels_allow: tuple[str, ...] | None = None
     labels_deny: tuple[str, ...] | None = None
+    model: str | None = None
 
 
 class Request(NamedTuple):
@@ -45,27 +46,74 @@ class Score(NamedTuple):
     score: float
 
 
+class Box(NamedTuple):
+    """A part of an image: shares of the upright source's height (top, bottom) and width (left, right), 0…1."""
+
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+class Detection(NamedTuple):
+    """One object: its class's label and index, its score (float, usually 0…1), where it is."""
+
+    label: str
+    index: int  # type: ignore[assignment]  # hides tuple.index, as Score's does
+    score: float
+    box: Box
+
+
+class RawTensor(NamedTuple):
+    """An output as it is: ``data`` in C order, ``datatype`` in the terms of the Open Inference Protocol."""
+
+    name: str
+    shape: tuple[int, ...]
+    datatype: str
+    data: tuple[float | int | bool, ...]
+
+
 class Prediction(NamedTuple):
     """What a model said about one image: the best classes, best first.
 
-    ``timings`` holds the stages' durations in milliseconds. They never enter :meth:`to_dict`, so that equal
-    requests have equal answers.
+    For the task detect it is the best ``detections`` instead, for raw every output's ``outputs``. ``timings``
+    holds the stages' durations in milliseconds. They never enter :meth:`to_dict`, so that equal requests have
+    equal answers.
     """
 
     model: str
     sha256: str
     predictions: tuple[Score, ...]
     timings: tuple[tuple[str, float], ...] = ()
+    task: str = "classify"
+    detections: tuple[Detection, ...] = ()
+    outputs: tuple[RawTensor, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the wire form: fixed key order, scores rounded to six significant digits."""
+        """Return the wire form: fixed key order, scores and boxes rounded to six significant digits."""
+        return {"model": self.model, "sha256": self.sha256, **self.told()}
+
+    def told(self) -> dict[str, Any]:
+        """Return the wire form without the model: ``predictions``, ``detections`` or ``outputs``."""
+        if self.task == "detect":
+            return {
+                "detections": [
+                    {
+                        "label": label,
+                        "index": index,
+                        "score": float(f"{score:.6g}"),
+                        "box": {side: float(f"{value:.6g}") for side, value in box._asdict().items()},
+                    }
+                    for label, index, score, box in self.detections
+                ]
+            }
+        if self.task == "raw":
+            return {"outputs": [output._asdict() for output in self.outputs]}
         return {
-            "model": self.model,
-            "sha256": self.sha256,
             "predictions": [
                 {"label": label, "index": index, "score": float(f"{score:.6g}")}
                 for label, index, score in self.predictions
-            ],
+            ]
         }
 
 

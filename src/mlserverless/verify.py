@@ -2,21 +2,23 @@
 
 It verifies that a file is a flatbuffer of its schema (``schema.fbs``; the slots below are the order of its
 fields). One that is, and in which an operator's first inputs are left out, or an operator writes over a weight or
-reads what none has written yet, or quantisation scales are missing, ends the process. A file that nobody has
-pinned is refused for it. Tensors of contradicting shapes are not found out: only a pin tells such a file from a
-good one.
+reads what none has written yet, or quantisation scales are missing, or that has no graph at all, ends the process.
+A file that nobody has pinned is refused for it, and for a custom operator, whose options nobody verifies. Tensors
+of contradicting shapes are not found out: only a pin tells such a file from a good one.
 """
 
 import struct
 from typing import TYPE_CHECKING
 
 from mlserverless.errors import ModelUnavailable
-from mlserverless.metadata import Table
+from mlserverless.metadata.flatbuffer import Table
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
 
-OPCODES, SUBGRAPHS, BUFFERS = 1, 2, 4
+DOCS = "docs/reference/model-folder.md"
+VERSION, OPCODES, SUBGRAPHS, BUFFERS = 0, 1, 2, 4
+SCHEMA = 3  # the version of the schema; LiteRT refuses others before it looks further
 TENSORS, INPUTS, OUTPUTS, OPERATORS = (
     0,
     1,
@@ -27,7 +29,8 @@ SHAPE, BUFFER, QUANTIZATION, VARIABLE = 0, 2, 4, 5  # of a tensor
 SCALE, ZERO_POINT, DIMENSION = 2, 3, 6  # of its quantisation
 DATA, SIZE = 0, 2  # of a buffer: inside the flatbuffer, or behind it
 NEEDED = 2  # how many of an operator's inputs may not be left out; a bias, the third, may be
-CODE, OLD_CODE = 3, 0  # of an operator's code; the old field is a byte
+CODE, OLD_CODE, NAME = 3, 0, 1  # of an operator's code; the old field is a byte, the name a custom operator's
+CUSTOM = 32
 RECURRENT = (16, 24, 27, 35, 44, 46, 52)  # LSTM, RNN, SVDF and their kin: their second input may be left out
 LEFT_OUT = -1
 MOST = 200_000  # tensors and operators that are looked at; a few hundred is usual
@@ -38,7 +41,11 @@ def check(model: "Contents") -> None:
     try:
         root = Table.root(model)
         filled = [bool(buffer.length(DATA) or buffer.number(SIZE, "<Q")) for buffer in root.tables(BUFFERS)]
-        codes = [max(code.number(CODE, "<i"), code.number(OLD_CODE, "<b")) for code in root.tables(OPCODES)]
+        if root.number(VERSION, "<I") == SCHEMA and not root.length(SUBGRAPHS):
+            raise ValueError("it has no graph")
+        opcodes = root.tables(OPCODES)
+        codes = [max(code.number(CODE, "<i"), code.number(OLD_CODE, "<b")) for code in opcodes]
+        custom = [code.text(NAME) for code, number in zip(opcodes, codes, strict=True) if number == CUSTOM]
         seen = 0
         for graph in root.tables(SUBGRAPHS):
             tensors, operators = graph.tables(TENSORS), graph.tables(OPERATORS)
@@ -49,6 +56,11 @@ def check(model: "Contents") -> None:
         raise ModelUnavailable(
             f"The model is corrupt: {error}. Should the file be right, pin its sha256: then it is not checked."
         ) from error
+    if custom:
+        raise ModelUnavailable(
+            f"The model has the custom operator {custom[0]!r}, whose options no engine verifies: broken ones end "
+            f"the process. If the file is the right one, pin its sha256 in model.toml. See {DOCS}."
+        )
 
 
 def _check(

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from mlserverless.bundle import archive, bytecode, layout, prove, record, resolve, stage, symbols
 from mlserverless.bundle import slim as slimming
-from mlserverless.bundle.package import MADE, Dropped, Package, packed_models
+from mlserverless.bundle.package import MADE, Dropped, Package
 from mlserverless.bundle.prove import Trial
 from mlserverless.bundle.resolve import BuildError
 from mlserverless.bundle.targets import Target
 from mlserverless.formats import PLUGINS
 from mlserverless.local import deploy as deploy_folders
+from mlserverless.model import load
 from mlserverless.testing.world import World
 
 __all__ = ["MADE", "STEPS", "BuildError", "build", "deploy_folder"]
 STEPS = 7
+NAMING = ("MODEL", "MODELS")  # settings without which an entry file finds no model
 NOT_RUN = "not run: this machine has no Python of its version"
 Tell = Callable[[str], None]
 
@@ -31,6 +33,7 @@ def build(
     target: Target,
     *,
     model: str,
+    models: tuple[str, ...] = (),
     out: Path,
     project: Path,
     image: bool = False,
@@ -43,6 +46,7 @@ def build(
 ) -> Package:
     """Build the package for ``target`` with ``model`` in it into the folder ``out``, and return it.
 
+    ``models``: further ones, as the setting of that name has them.
     ``image``: an image's context instead of an archive. ``layer``: for AWS, others' packages apart, as a layer.
     ``stores``: with what reads s3://, gs:// and az:// URLs. ``slim``: without what golden predictions do without.
     ``formats``: of images, which the package opens; the entry file sets them where they are not all.
@@ -61,16 +65,21 @@ def build(
     with tempfile.TemporaryDirectory(prefix="build-") as made, World() as world:
         scratch = Path(made).resolve()
         tell("resolving")
-        parts, lock = _stage(target, scratch, folder, project, model, stores=stores, image=image, formats=formats)
+        kinds = stage.kinds((model, *models))
+        lock = resolve.merged(_locks(target, kinds, folder), scratch / "requirements.txt")
+        parts, defaults = _stage(
+            target, scratch, folder, project, (model, *models), lock, stores=stores, image=image, formats=formats
+        )
         if strip and not (python and resolve.runs_here(target)):
             raise BuildError(f"A stripped package has to be run, and {target} cannot run here: leave out --strip.")
         trial = _trial(target, scratch, parts, lock, python, stores=stores, formats=formats) if python else None
         if trial is not None:
-            theirs = set(resolve.versions(lock)) - set(resolve.versions(resolve.lock_files(target)[0]))
-            (inside,) = packed_models(parts.site)
-            plain = _plain(target, folder, scratch / "plain", inside.name)
+            theirs = set(resolve.versions(lock)).difference(*map(resolve.versions, _locks(target, kinds)))
+            plain = _plain(target, folder, scratch / "plain", defaults)
             trial = trial._replace(
                 plain=plain,
+                models=stage.names(defaults, parts.site)[1:],
+                raw=load(model).task == "raw",
                 whole=slimming.own(parts.entry, deploy_folders.folder(target.provider), parts.site, theirs),
             )
         dropped: list[Dropped] = []
@@ -105,6 +114,7 @@ def build(
             found.peak if found else None,
             f"{len(found.answers)} golden answers, {trial.told()}" if found and trial else NOT_RUN,
             tuple(dropped),
+            stage.folders(defaults),
         )
         record.write(package, resolve.versions(lock), written.layer)
         layout.replace(fresh, out)
@@ -112,12 +122,16 @@ def build(
     return package.moved(out)
 
 
-def _plain(target: Target, folder: Path, into: Path, model: str) -> Path | None:
+def _locks(target: Target, kinds: tuple[str, ...], folder: Path | None = None) -> list[Path]:
+    return [resolve.lock_files(target, folder, kind)[0] for kind in kinds]
+
+
+def _plain(target: Target, folder: Path, into: Path, defaults: dict[str, str]) -> Path | None:
     """Stage our own entry file where the project's is another, which may answer less than ours."""
     ours, name = deploy_folders.folder(target.provider), stage.ENTRIES[target.provider]
     if (folder / name).read_bytes() == (ours / name).read_bytes():
         return None
-    stage.copy_entry(target, ours, into, into, {"MODEL": model})
+    stage.copy_entry(target, ours, into, into, {name: defaults[name] for name in NAMING if name in defaults})
     return into
 
 
@@ -126,17 +140,18 @@ def _stage(
     scratch: Path,
     folder: Path,
     project: Path,
-    model: str,
+    models: tuple[str, ...],
+    packed: Path,
     *,
     stores: bool,
     image: bool,
     formats: tuple[str, ...],
-) -> tuple[layout.Stage, Path]:
-    packed, beside = resolve.lock_files(target, folder)
+) -> tuple[layout.Stage, dict[str, str]]:
+    _, beside = resolve.lock_files(target, folder, stage.kinds(models)[0])
     site, entry, runtime = scratch / "site", scratch / "entry", scratch / "runtime"
     resolve.install(packed, site, target, without=() if stores else resolve.STORES)
     stage.copy_ours(site)
-    defaults = {"MODEL": stage.copy_model(model, site)}
+    defaults = stage.copy_models(models, site)
     if set(formats) < set(PLUGINS):
         defaults["FORMATS"] = ",".join(formats)
     stage.copy_entry(target, folder, project, entry, defaults)
@@ -144,7 +159,7 @@ def _stage(
     if wanted and beside is not None:
         resolve.install(beside, runtime, target)
         shutil.copyfile(beside, scratch / "runtime.txt")
-    return layout.Stage(entry, site, runtime if wanted else None), packed
+    return layout.Stage(entry, site, runtime if wanted else None), defaults
 
 
 def _trial(

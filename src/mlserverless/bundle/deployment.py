@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlserverless.bundle.archive import sha256
 from mlserverless.bundle.commands import ENGINES, Command
-from mlserverless.bundle.package import MADE, packed_models
+from mlserverless.bundle.package import MADE, Package
 from mlserverless.bundle.record import digests
 from mlserverless.bundle.stage import packed_name
 
@@ -44,15 +44,13 @@ def tool(provider: str) -> str:
     raise ToolMissing(f"{told} To get it: {GET[provider]}.")
 
 
-def model_name(where: str, root: Path | None = None) -> str:
-    """Return the name of the model in the unpacked package ``root``, or what that at ``where`` would have there.
+def model_name(where: str, package: Package | None = None) -> str:
+    """Return the name of the first model in the ``package``, or what that at ``where`` would have there.
 
     Raises ModelUnavailable where it cannot be read.
     """
-    inside = packed_models(root) if root is not None else []
-    if inside:
-        return inside[0].name
-    return packed_name(where)
+    inside = package.model if package else None
+    return inside.name if inside else packed_name(where)
 
 
 def check_archives(package: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from mlserverless.bundle import child
 from mlserverless.bundle.resolve import BuildError
@@ -82,13 +83,19 @@ def _encode(image: Any, kind: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def requests(world: World) -> list[dict[str, Any]]:
-    """Return the HTTP requests, as :mod:`~mlserverless.bundle.child` takes them."""
-    asked = [case.at(world.places()) for case in cases()]
+def requests(world: World, models: Sequence[str] = (), *, raw: bool = False) -> list[dict[str, Any]]:
+    """Return the HTTP requests, as :mod:`~mlserverless.bundle.child` takes them; of further ``models`` a few each.
+
+    ``raw``: the first model's task is that, so that nothing can be chosen of its answers.
+    """
+    asked, every = [case.at(world.places()) for case in cases(raw=raw)], "" if raw else "?top_k=1000"
     made = [_request(c.method, c.target, c.headers, c.body) for c in asked]
-    made += [_request("POST", "/predict?top_k=1000", JPEG, data) for data in pictures().values()]
+    made += [_request("POST", f"/predict{every}", JPEG, data) for data in pictures().values()]
     urls = [world.at("busy"), world.at("text"), "http://127.0.0.1:9/x", "https://127.0.0.1:9/x", "http://[::1"]
     urls += [f"{scheme}://images/{name}" for scheme in ("s3", "gs", "az") for name in ("photo", "missing")]
+    for model in models:
+        query = f"model={quote(model)}"
+        made += [_request("GET", f"/model?{query}", {}, b""), _request("POST", f"/?{query}", JPEG, photo())]
     return made + [_request("POST", "/", JSON, json.dumps({"url": url}).encode()) for url in urls]
 
 
@@ -133,11 +140,20 @@ def _lambda_events(world: World) -> list[dict[str, Any]]:
 
 
 def run(
-    target: Target, python: str, paths: Sequence[Path], folder: Path, world: World, formats: Sequence[str]
+    target: Target,
+    python: str,
+    paths: Sequence[Path],
+    folder: Path,
+    world: World,
+    formats: Sequence[str],
+    models: Sequence[str] = (),
+    *,
+    raw: bool = False,
 ) -> Run:
     """Answer everything in a fresh process of ``python`` with ``paths`` on its path, started in ``folder``.
 
-    Images of other ``formats`` are sent as well: they have to be refused alike.
+    Images of other ``formats`` are sent as well: they have to be refused alike. ``models``: the names of further
+    ones; ``raw``: the first one's task is that.
 
     Raises BuildError with the process's own words where it dies.
     """
@@ -146,7 +162,7 @@ def run(
         "folder": str(folder),
         "provider": target.provider,
         "entry": ENTRIES[target.provider].removesuffix(".py"),
-        "requests": requests(world),
+        "requests": requests(world, models, raw=raw),
         "events": events(target, world),
     }
     with tempfile.TemporaryDirectory(prefix="proof-") as results:

@@ -1,9 +1,9 @@
-"""A model folder as a new project has it: copied, or begun around a bare .tflite file, with the file's sha256."""
+"""A model folder as a new project has it: copied, or begun around a bare model file, with the file's sha256."""
 
 import re
 from pathlib import Path
 
-from mlserverless import engines, loading, model_toml
+from mlserverless import engines, loading, model_toml, model_values
 from mlserverless import model as models
 from mlserverless.config import Settings
 from mlserverless.errors import ModelUnavailable
@@ -12,7 +12,7 @@ BESIDE = ("LICENSE*", "README*")
 BEGUN = """\
 # How the model wants its images. See {docs}.
 name = {name}
-file = "model.tflite"
+file = "{file}"
 sha256 = "{sha256}"
 {labels}
 [input]
@@ -36,7 +36,8 @@ def model_files(where: str) -> tuple[dict[str, bytes | Path], tuple[str, ...]]:
     notes = [told] if told else []
     if path.is_dir():
         return _copied(path, loaded), tuple(notes)
-    files: dict[str, bytes | Path] = {"model.toml": _begun(loaded).encode(), "model.tflite": path}
+    file = "model.onnx" if path.suffix.lower() == ".onnx" else "model.tflite"
+    files: dict[str, bytes | Path] = {"model.toml": _begun(loaded, file).encode(), file: path}
     if told is None and not loaded.input.range:
         notes.append("Set range in [input] of model/model.toml, unless the model's input is quantised.")
     if not loaded.labels:
@@ -48,7 +49,7 @@ def model_files(where: str) -> tuple[dict[str, bytes | Path], tuple[str, ...]]:
 def _copied(folder: Path, loaded: models.Model) -> dict[str, bytes | Path]:
     text = (folder / "model.toml").read_bytes()
     table = model_toml.parse(text, "model.toml")
-    names = [table.get("file", "model.tflite"), *filter(None, [table.get("labels")])]
+    names = [models.file_name(table, str(folder)), *filter(None, [table.get("labels")])]
     for name in names:
         if ".." in Path(name).parts or Path(name).is_absolute():
             raise ModelUnavailable(
@@ -65,14 +66,17 @@ def pin(text: str, loaded: models.Model) -> str:
     return f'sha256 = "{loaded.sha256}"\n' + re.sub(r"(?m)^sha256[ \t]*=.*\n?", "", text)
 
 
-def _begun(loaded: models.Model) -> str:
+def _begun(loaded: models.Model, file: str) -> str:
     labels = '# labels = "labels.txt" # one a line, as many as the model has classes\n'
-    scale = '# range = "unit" # ' + f"{', '.join(model_toml.RANGES)}, or {{ mean = …, std = … }} in pixel values\n"
+    scale = (
+        '# range = "unit" # ' + f"{', '.join(model_values.RANGES)}, or {{ mean = …, std = … }} in pixel values\n"
+    )
     told = "# The file's own metadata has its {}.\n"
     return BEGUN.format(
-        docs=model_toml.DOCS,
+        docs=model_values.DOCS,
         name='"' + "".join(letter for letter in loaded.name if letter.isalnum() or letter in "-_. ") + '"',
         sha256=loaded.sha256,
+        file=file,
         labels=told.format("labels") if loaded.labels else labels,
         range=told.format("mean and std, the range") if loaded.input.range else scale,
         resize=", ".join(model_toml.RESIZE),
@@ -84,7 +88,7 @@ def _begun(loaded: models.Model) -> str:
 def _refused(where: str) -> str | None:
     """Return why the model cannot be served as it stands, "" if it can, None where no engine is installed here."""
     try:
-        engines.select(Settings().engine)
+        engines.select(Settings().engine, engines.order(models.load(where).data))
     except ModelUnavailable:
         return None
     try:

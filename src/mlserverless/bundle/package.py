@@ -23,7 +23,8 @@ class Package(NamedTuple):
 
     ``out`` is the folder that the provider's own tool reads; ``root`` the unpacked contents; ``archive`` the zip
     that is uploaded, where the target has one. Sizes are in bytes. ``peak`` is the most memory that the golden
-    predictions took, None where they could not be run here, and ``proof`` says how it was proven.
+    predictions took, None where they could not be run here, and ``proof`` says how it was proven. ``models`` are
+    the names of those in it, the first model's first.
     """
 
     target: Target
@@ -35,6 +36,13 @@ class Package(NamedTuple):
     peak: int | None = None
     proof: str = ""
     dropped: tuple[Dropped, ...] = ()
+    models: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> Path | None:
+        """The folder of the model that answers where none is chosen; None where the package has none."""
+        inside = packed_models(self.root)
+        return next((path for path in inside if path.name in self.models[:1]), inside[0] if inside else None)
 
     def moved(self, out: Path) -> "Package":
         """Return the package as it is where its folder was moved to ``out``."""
@@ -58,6 +66,7 @@ def read(out: Path) -> Package:
             peak * 1_000_000 if peak else None,
             told["proof"],
             tuple(Dropped(path, 0, rule) for rule, paths in told["dropped"].items() for path in paths),
+            tuple(told.get("models", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{out} holds no package: `mlserverless build` writes one, with a {MADE}.") from error

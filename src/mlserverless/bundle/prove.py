@@ -29,13 +29,16 @@ class Trial(NamedTuple):
     formats: tuple[str, ...]
     plain: Path | None = None  # the entry file that comes with this package, where the project has another
     whole: frozenset[str] = frozenset()  # distributions that are not slimmed
+    models: tuple[str, ...] = ()  # the names of further models
+    raw: bool = False  # the first model's task is that
 
     def run(self, world: World) -> golden.Run:
         """Answer the golden requests."""
         runs = []
         for entry in filter(None, (self.entry, self.plain)):
             paths = [entry, self.site, *([self.runtime] if self.runtime else [])]
-            runs.append(golden.run(self.target, self.python, paths, entry, world, self.formats))
+            where = (self.target, self.python, paths, entry, world)
+            runs.append(golden.run(*where, self.formats, self.models, raw=self.raw))
         answers = tuple(answer for run in runs for answer in run.answers)
         return golden.Run(answers, frozenset().union(*(run.used for run in runs)), max(run.peak for run in runs))
 

@@ -22,6 +22,7 @@ def write(package: Package, versions: dict[str, str], layer: Path | None) -> Non
         "root": package.root.name,
         "unpacked": package.unpacked,
         "zipped": package.zipped,
+        "models": package.models,
         "proof": package.proof,
         "peak_megabytes": round(package.peak / 1e6) if package.peak else None,
         "archives": {

@@ -11,11 +11,12 @@ HEAD = f"""\
 # {DOCS}.
 """
 SAYS = {
-    "model": "a model folder, a .tflite file, the URL of either, or a bundled model's name",
+    "model": "a model folder, a .tflite or .onnx file, the URL of one, or a bundled model's name",
     "model_sha256": "what the model file must have; empty: what model.toml pins",
+    "models": "further models, which a request chooses by name",
     "model_timeout": "seconds for the download of a model",
     "cache_dir": "where downloaded models are kept; empty: a folder in the temporary one",
-    "engine": "auto, litert, litert-python, tflite-runtime or tensorflow",
+    "engine": "auto, litert, litert-python, tflite-runtime, tensorflow or onnxruntime",
     "threads": "of one prediction; 0: the vCPU share that the platform grants",
     "concurrency": "predictions at a time; 0: the vCPU share",
     "queue": "requests that may wait for an interpreter",

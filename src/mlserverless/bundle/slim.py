@@ -19,7 +19,7 @@ from mlserverless.bundle.package import Dropped
 from mlserverless.bundle.targets import Target
 
 ADAPTERS = {"aws": ("aws",), "azure": ("azure",), "gcp": ("gcp.py",), "container": ("wsgi.py",)}
-TOOLS = ("bundle", "cli", "local", "measure", "testing")
+TOOLS = ("bundle", "certification", "cli", "conversion", "inspection", "local", "measure", "testing")
 LIBRARY = re.compile(r"\.(so(\.[\d.]+)?|dylib)$")
 ABI = re.compile(r"\.(cpython-\d+[^.]*|abi3)(?=\.so$|\.dylib$)|\.cpython-\d+-darwin(?=\.so$)")
 SOURCES = (".pyi", ".pyx", ".pxd", ".h", ".hpp", ".c", ".cc", ".a", ".typed", ".md", ".rst", ".ipynb")

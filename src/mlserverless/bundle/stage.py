@@ -5,10 +5,12 @@ import json
 import shutil
 from pathlib import Path
 
+from mlserverless import certificate, engines, naming
 from mlserverless import model as models
 from mlserverless.bundle.model_folder import pin
 from mlserverless.bundle.resolve import BuildError
 from mlserverless.bundle.targets import Target
+from mlserverless.config import Settings
 
 HERE = Path(__file__).resolve().parents[1]
 ENTRIES = {"aws": "app.py", "azure": "function_app.py", "gcp": "main.py", "container": "app.py"}
@@ -29,12 +31,13 @@ def copy_model(where: str, site: Path) -> str:
     The copy's sha256 is pinned, so that loading it costs no check of its operators. Raises BuildError where it is
     a URL, ModelUnavailable where it cannot be read.
     """
-    if "://" in where:
-        raise BuildError(
-            "The model is a URL: a package holds its model. Download it and give the folder, or set "
-            "MLSERVERLESS_MODEL and MLSERVERLESS_MODEL_SHA256 in the deployment and build with a small one."
-        )
+    _here(where)
     path, loaded = Path(models.locate(where)), models.load(where)
+    if why := certificate.stale(loaded):
+        raise BuildError(
+            f"The certificate in {path / 'model.toml'} says nothing about this model any more: {why}. Run "
+            f"`mlserverless certify` again, or take [certificate] out. See {certificate.DOCS}."
+        )
     folder = path if path.is_dir() else None
     into = site / "mlserverless" / "_models" / packed_name(where)
     into.mkdir(parents=True)
@@ -53,6 +56,55 @@ def copy_model(where: str, site: Path) -> str:
     return into.name
 
 
+def kinds(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return of which kinds the models ``given`` are, as settings name them: tflite, onnx or both."""
+    found = []
+    for where in (given[0], *(naming.split(other)[1] for other in given[1:])):
+        _here(where)
+        found.append("tflite" if engines.order(models.load(where).data)[0] in engines.ORDER else "onnx")
+    return tuple(sorted(set(found), reverse=True))
+
+
+def _here(where: str) -> None:
+    if "://" in where:
+        raise BuildError(
+            "The model is a URL: a package holds its model. Download it and give the folder, or set "
+            "MLSERVERLESS_MODEL and MLSERVERLESS_MODEL_SHA256 in the deployment and build with a small one."
+        )
+
+
+def copy_models(given: tuple[str, ...], site: Path) -> dict[str, str]:
+    """Copy the models ``given``, as settings name them, into ``site``; return the settings that find them there.
+
+    Raises what :func:`copy_model` does, and BuildError where two would have the same folder.
+    """
+    first, *others = given
+    settings, packed = {"MODEL": copy_model(first, site)}, list[str]()
+    for alias, where in map(naming.split, others):
+        name = packed_name(where)
+        if (site / "mlserverless" / "_models" / name).exists():
+            raise BuildError(f"Two models would be packed as {name!r}, one of them {where}: rename its folder.")
+        copy_model(where, site)
+        packed.append(f"{alias}={name}" if alias else name)
+    return settings | ({"MODELS": ",".join(packed)} if packed else {})
+
+
+def folders(settings: dict[str, str]) -> tuple[str, ...]:
+    """Return the names of the folders that :func:`copy_models` wrote, the first model's first."""
+    return settings["MODEL"], *(folder for _, folder in _others(settings))
+
+
+def names(settings: dict[str, str], site: Path) -> tuple[str, ...]:
+    """Return the names by which a request chooses one of them, the first model's first."""
+    place = site / "mlserverless" / "_models"
+    others = (f"{alias}={place / folder}" if alias else str(place / folder) for alias, folder in _others(settings))
+    return tuple(naming.names(Settings(model=str(place / settings["MODEL"]), models=tuple(others))))
+
+
+def _others(settings: dict[str, str]) -> list[tuple[str, str]]:
+    return [naming.split(other) for other in settings.get("MODELS", "").split(",") if other]
+
+
 def packed_name(where: str) -> str:
     """Return the name that the model at ``where`` has in a package; raise ModelUnavailable where there is none."""
     path = Path(models.locate(where))
@@ -67,7 +119,11 @@ def _files(folder: Path | None, path: Path, file: str, text: str) -> list[Path]:
         return [path]
     import tomllib
 
-    named = [Path(file), *([folder / labels] if (labels := tomllib.loads(text).get("labels")) else [])]
+    says = tomllib.loads(text)
+    named = [Path(file), *([folder / says["labels"]] if says.get("labels") else [])]
+    libraries = [Path(delegate["library"]) for delegate in says.get("delegates", [])]
+    # Others are the system's, where the function runs.
+    named += [folder / one for one in libraries if not one.is_absolute() and (folder / one).is_file()]
     return named + [licence for licence in sorted(folder.glob("LICENSE*")) if licence.is_file()]
 
 

@@ -13,7 +13,7 @@ from mlserverless.errors import ConfigError, SinkError
 from mlserverless.sinks.unread import Unread
 
 TABLE = re.compile(r"bigquery://([\w:.-]+)\.(\w+)\.([\w$-]+)")
-NESTED = ("options", "predictions", "problem")  # columns of the type JSON
+NESTED = ("options", "predictions", "detections", "outputs", "problem")  # columns of the type JSON
 LONGEST_S = 30.0
 
 
@@ -21,7 +21,8 @@ class BigQuerySink(Unread):
     """Stream each record into ``bigquery://project.dataset.table`` with Google's own client.
 
     Its columns: ``key``, ``source``, ``version``, ``request_id``, ``model``, ``sha256`` (STRING), ``time``
-    (TIMESTAMP), ``options``, ``predictions``, ``problem`` (JSON).
+    (TIMESTAMP), ``options``, ``predictions``, ``problem`` (JSON); for a model that detects ``detections``, for one
+    that answers raw tensors ``outputs`` (JSON) in the place of ``predictions``.
     """
 
     keeps = True

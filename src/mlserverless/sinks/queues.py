@@ -14,6 +14,7 @@ from mlserverless.sinks.unread import Unread
 
 FIFO_GROUP = "results"
 LONGEST_SQS = 1_048_576  # bytes (Amazon SQS developer guide, message quotas)
+ANSWERS = ("predictions", "detections", "outputs", "problem")  # what a record has of one of
 LONGEST_QUEUED = 48 * 1024  # bytes; base64 makes of them the 64 KiB of Queue Storage's own limit
 
 
@@ -25,8 +26,9 @@ def fitting(record: dict[str, Any], longest: int) -> str:
     line = json.dumps(record, separators=(",", ":"))
     if len(line) <= longest:
         return line
-    told = f"The result has {len(line):,} bytes, and the queue takes {longest:,}: ask for fewer classes or labels."
-    short = {name: value for name, value in record.items() if name not in ("predictions", "problem")}
+    told = f"The result has {len(line):,} bytes, and the queue takes {longest:,}: ask for fewer classes or "
+    told += "labels, or let results go to a store."
+    short = {name: value for name, value in record.items() if name not in ANSWERS}
     problem = {"code": "invalid-request", "status": 400, "detail": told, "instance": record.get("request_id")}
     return json.dumps({**short, "options": {}, "problem": problem}, separators=(",", ":"))
 

@@ -36,7 +36,10 @@ def key_of(request: Request, model: ModelId) -> str:
     """
     from hashlib import sha256
 
-    asked = [request.url or "", request.version, model.sha256, list(request.options)]
+    *options, named = request.options
+    asked = [request.url or "", request.version, model.sha256, options]
+    if named:  # one that is not here has no sha256
+        asked.append(named)
     return sha256(json.dumps(asked, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -45,15 +48,15 @@ def record(
 ) -> dict[str, Any]:
     """Return the record of an ``outcome`` under the key ``name``: the source without secrets, what came of it.
 
-    ``predictions`` where there are any, else ``problem``, as HTTP tells it. ``time`` is when it was recorded, in
-    UTC.
+    ``predictions``, ``detections`` or ``outputs``, or else ``problem``, as HTTP tells it. ``time`` is when it was
+    recorded, in UTC.
     """
     from datetime import UTC, datetime
 
     result = outcome.result
     if isinstance(result, Prediction):
         model = ModelId(result.model, result.sha256)
-        told = {"predictions": result.to_dict()["predictions"]}
+        told = result.told()
     else:
         told = {"problem": result.to_dict(outcome.request_id)}
     moment = now() if now else datetime.now(UTC)

@@ -54,6 +54,18 @@ class Case(NamedTuple):
         held = self.target.encode() + self.body
         return [name for name in Places._fields if name.upper().encode() in held and len(held) < LIMIT]
 
+    def chooses(self) -> bool:
+        """Return whether it is answered and chooses among the model's classes."""
+        return self.status == 200 and not self.batch() and b"top_k" in self.target.encode() + self.body
+
+    def batch(self) -> bool:
+        """Return whether its answer is a list, in which each member's problem stands."""
+        return b'"urls"' in self.body
+
+    def refused(self) -> "Case":
+        """Return the case as one whose options are refused."""
+        return self._replace(status=400, code="invalid-request")
+
     def at(self, places: Places) -> "Case":
         """Return the case with the places' URLs in it, percent-encoded where they stand in a query."""
         target, body = self.target, self.body
@@ -73,13 +85,13 @@ def _form() -> bytes:
     return b"\r\n".join(lines)
 
 
-def cases() -> list[Case]:
-    """Return the cases."""
+def cases(*, raw: bool = False) -> list[Case]:
+    """Return the cases; ``raw``: of a model whose task that is, which has no classes to choose from."""
     image = photo()
     form, other = "multipart/form-data; boundary=line", "application/x-www-form-urlencoded"
     batch = b'{"urls": ["IMAGE", "MISSING", 5, "ftp://x.example/", "TEXT"], "top_k": 1}'
     asked, large = b'{"url": "IMAGE"}', image + bytes(LIMIT)
-    return [
+    found = [
         Case("image", "POST", "/", JPEG, image, 200),
         Case("image with options", "POST", "/predict?top_k=2&score_threshold=0.001", JPEG, image, 200),
         Case("octet-stream", "POST", "/predict/", {"Content-Type": "application/octet-stream"}, image, 200),
@@ -108,6 +120,7 @@ def cases() -> list[Case]:
         Case("no image", "POST", "/", JPEG, b"GIF89a", 415, "unsupported-media-type"),
         Case("a truncated image", "POST", "/", JPEG, image[:5000], 422, "undecodable-image"),
     ]
+    return [case.refused() if raw and case.chooses() else case for case in found]
 
 
 def check(case: Case, ask: Ask, expected: Callable[[Case], bytes] | None = None) -> Answer:

@@ -79,25 +79,14 @@ class WebApp:
         self._service.predictor.load()
         return respond(200, JSON, {"status": "ready"}, request_id)
 
-    def _model(self, _: HttpRequest, request_id: str, __: Deadline) -> HttpResponse:
-        loaded = self._service.predictor.load()
-        model, wants, taken, given = loaded.model, loaded.model.input, loaded.input, loaded.output
-        scale = wants.range if isinstance(wants.range, str) else {"mean": wants.range[0], "std": wants.range[1]}
-        described = {
-            "name": model.name,
-            "sha256": model.sha256,
-            "engine": loaded.engine,
-            "input": {
-                "shape": taken.shape,
-                "dtype": taken.dtype,
-                "resize": wants.resize,
-                "fit": wants.fit,
-                "crop": wants.crop,
-                "range": scale or "raw",
-            },
-            "output": {"shape": given.shape, "dtype": given.dtype, "activation": model.output.activation},
-            "labels": model.labels,
-        }
+    def _model(self, request: HttpRequest, request_id: str, _: Deadline) -> HttpResponse:
+        predictor = self._service.predictor
+        loaded = predictor.named(body.chosen(request)).load()
+        from mlserverless.web import describe  # who only predicts does without it
+
+        described = describe.model(loaded)
+        if predictor.settings.models:
+            described["models"] = predictor.names
         return respond(200, JSON, described, request_id)
 
 

@@ -48,6 +48,11 @@ def read(http: HttpRequest, request_id: str, *, max_bytes: int, max_batch: int) 
     )
 
 
+def chosen(http: HttpRequest) -> str | None:
+    """Return the name of the model that the query asks of, None for the first; raise InvalidRequest."""
+    return _options(_query(http.query)).model
+
+
 def _image(data: bytes, request_id: str, options: Options) -> Asked:
     return Asked([(request_id, data)], lambda image: Request(image=image, options=options), batch=False)
 

@@ -181,7 +181,8 @@ class Parts:
         (into / "alpha").mkdir(parents=True)
         (into / "alpha" / f"{into.name}.py").write_text("x = 1\n")
 
-    def _run(self, target: Target, python: str, paths: list[Path], *_: object) -> Run:
+    def _run(self, target: Target, python: str, paths: list[Path], *more: Any, raw: bool) -> Run:
+        self.models, self.raw = more[-1], raw
         assert all(path.is_dir() for path in paths)
         self.tried.append([path.name for path in paths])
         self.answers.append({"reply": "alike"})
@@ -218,6 +219,23 @@ def test_a_zip_is_recorded_with_its_size_and_replaced_by_the_next(parts: Parts) 
     assert not (out / "of-the-first").exists()
     assert parts.tried == [["entry", "site"], ["package", "package"]] * 2
     assert "slimming" not in parts.told
+
+
+def test_further_models_are_packed_set_and_asked(parts: Parts) -> None:
+    more = modelfolder.folder(parts.folder / "asters", 'name = "blue"\n')
+    made = parts.build(Target("aws"), slim=False, models=(more,))
+    assert made.archive is not None
+    assert "mlserverless/_models/asters/model.tflite" in entry_names(made.archive)
+    assert 'setdefault("MLSERVERLESS_MODELS", "asters")' in (made.root / "app.py").read_text()
+    assert (parts.models, parts.raw) == (("blue",), False)
+    assert made.models == package.read(made.out).models == ("roses", "asters")
+    assert made.model == made.root / "mlserverless/_models/roses"
+
+
+def test_nothing_is_chosen_of_a_raw_models_answers(parts: Parts) -> None:
+    raw = modelfolder.folder(parts.folder / "maps", 'task = "raw"\n')
+    build(Target("aws"), model=raw, out=parts.folder / "out", project=parts.folder, slim=False)
+    assert parts.raw
 
 
 def test_slimmed_it_tells_what_was_left_out(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +301,7 @@ def test_where_a_build_fails_the_last_one_stays(parts: Parts, monkeypatch: pytes
     made = parts.build(Target("aws"), slim=False)
     before = {path: (made.out / path).read_bytes() for path in files(made.out)}
     runs = iter(({"reply": 1}, {"reply": 2}))
-    monkeypatch.setattr(golden, "run", lambda *_: Run((next(runs),), frozenset(), 1))
+    monkeypatch.setattr(golden, "run", lambda *_, **__: Run((next(runs),), frozenset(), 1))
     with pytest.raises(BuildError, match=r"The packed package for aws:.* answers otherwise"):
         parts.build(Target("aws"), slim=False)
     assert {path: (made.out / path).read_bytes() for path in files(made.out)} == before
@@ -347,8 +365,10 @@ def test_nobody_needs_to_listen(tmp_path: Path, parts: Parts) -> None:
 def test_an_entry_file_that_answers_less_is_proven_beside_ours(tmp_path: Path) -> None:
     target = Target("gcp")
     (tmp_path / "main.py").write_text('"""Mine."""\n')
-    plain = building._plain(target, tmp_path, tmp_path / "plain", "a-model")
+    plain = building._plain(target, tmp_path, tmp_path / "plain", {"MODEL": "a-model", "FORMATS": "png"})
     assert plain is not None
-    assert 'os.environ.setdefault("MLSERVERLESS_MODEL", "a-model")' in (plain / "main.py").read_text()
+    text = (plain / "main.py").read_text()
+    assert 'os.environ.setdefault("MLSERVERLESS_MODEL", "a-model")' in text
+    assert "FORMATS" not in text, "ours opens all of them"
     ours = building.deploy_folder(target, tmp_path / "no-project")
-    assert building._plain(target, ours, tmp_path / "other", "a-model") is None
+    assert building._plain(target, ours, tmp_path / "other", {"MODEL": "a-model"}) is None

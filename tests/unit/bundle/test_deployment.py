@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.tools import Tools
-from mlserverless.bundle import archive
+from mlserverless.bundle import archive, targets
 from mlserverless.bundle.commands import Command
 from mlserverless.bundle.deployment import (
     GET,
@@ -19,6 +19,7 @@ from mlserverless.bundle.deployment import (
     run,
     tool,
 )
+from mlserverless.bundle.package import Package
 from mlserverless.bundle.record import digests
 from mlserverless.bundle.targets import PROVIDERS
 from mlserverless.errors import ModelUnavailable
@@ -77,11 +78,14 @@ def test_a_missing_tool_is_named_with_how_to_get_it(provider: str, tools: Tools)
     assert tool(provider) == str(tools.folder / name)
 
 
-def test_the_models_name_is_that_in_the_package(tmp_path: Path) -> None:
-    site = tmp_path / ".python_packages/lib/site-packages/mlserverless/_models/roses"
-    site.mkdir(parents=True)
-    (site / "model.toml").write_text("")
-    assert model_name("no matter", tmp_path) == "roses"
+def test_the_models_name_is_that_of_the_first_in_the_package(tmp_path: Path) -> None:
+    for name in ("asters", "roses"):
+        site = tmp_path / ".python_packages/lib/site-packages/mlserverless/_models" / name
+        site.mkdir(parents=True)
+        (site / "model.toml").write_text("")
+    package = Package(targets.parse("azure"), tmp_path, tmp_path, None, 1, 1)
+    assert model_name("no matter", package._replace(models=("roses", "asters"))) == "roses"
+    assert model_name("no matter", package) == "asters"
 
 
 def test_before_a_build_the_models_name_is_told_by_its_place(tmp_path: Path, models: Path) -> None:

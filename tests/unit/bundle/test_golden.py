@@ -84,6 +84,16 @@ def test_every_case_of_the_contract_every_picture_and_urls_of_every_kind_are_ask
     assert all(name == name.lower() for one in asked for name in one["headers"])
 
 
+def test_further_models_are_asked_by_name_and_of_a_raw_one_nothing_is_chosen(world: World) -> None:
+    usual, more = golden.requests(world), golden.requests(world, ["blue", "a b"])
+    assert [(one["path"], one["query"]) for one in more if one not in usual] == [
+        *(("/model", "model=blue"), ("/", "model=blue"), ("/model", "model=a%20b"), ("/", "model=a%20b"))
+    ]
+    queries = {one["query"] for one in golden.requests(world, raw=True)}
+    assert "top_k=1000" in {one["query"] for one in usual}
+    assert "top_k=1000" not in queries
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_each_provider_gets_events_of_its_own(world: World, provider: str) -> None:
     found = golden.events(Target(provider), world)

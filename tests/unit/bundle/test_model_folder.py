@@ -3,6 +3,7 @@
 import shutil
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_line_out_of_its_comment_is_taken(bare: Path, tmp_path: Path, line: st
 def test_without_an_engine_the_range_is_asked_for_with_a_doubt(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(_: str) -> None:
+    def none(*_: Any) -> None:
         raise ModelUnavailable("No engine is installed.")
 
     monkeypatch.setattr(engines, "select", none)

@@ -19,6 +19,7 @@ TOLD: dict[str, Any] = {
     "peak_megabytes": 70,
     "archives": {"function.zip": {}, "layer.zip": {}},
     "dropped": {"rule": ["a.py", "b.py"]},
+    "models": ["roses", "asters"],
 }
 
 
@@ -31,8 +32,9 @@ def test_it_is_read_as_it_was_built(tmp_path: Path) -> None:
     found = package.read(written(tmp_path))
     dropped = (Dropped("a.py", 0, "rule"), Dropped("b.py", 0, "rule"))
     archive, target = tmp_path / "function.zip", Target("aws", "3.13", "arm64")
-    proof = "12 golden answers"
-    assert found == Package(target, tmp_path, tmp_path / "package", archive, 10, 4, 70_000_000, proof, dropped)
+    proof, models = "12 golden answers", ("roses", "asters")
+    root = tmp_path / "package"
+    assert found == Package(target, tmp_path, root, archive, 10, 4, 70_000_000, proof, dropped, models)
 
 
 def test_an_image_has_no_archive_and_what_was_not_run_no_peak(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from helpers.preflight import TODAY, case, statuses, template
+from mlserverless import certificate
 from mlserverless.bundle import limits
 from mlserverless.bundle.preflight import Case, Finding, examine, models, trial
 from mlserverless.bundle.preflight.trial import Trial
 from mlserverless.bundle.targets import parse
-from mlserverless.model import locate
+from mlserverless.model import load, locate
 
 ORIGINAL = Path(locate("dogs-vs-cats"))
 FITS = Trial(peak=100 * limits.MB, classes=2, labels=2, engine="litert")
@@ -33,6 +34,20 @@ def test_a_good_model_is_loaded_asked_and_measured(project: Path) -> None:
     assert statuses(found) == {("model", "ok"), ("labels", "ok"), ("memory-needed", "ok")}
     assert "1, as many as classes" in [finding.told for finding in found]
     assert found[-1].told.endswith(", and 512 MB are asked for")
+
+
+def test_a_certificate_is_told_and_a_stale_one_is_red(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried(monkeypatch, FITS._replace(classes=1, labels=1))
+    path, hashed = project / "model" / "model.toml", "0" * 64
+    text, plain = path.read_text(), load(str(project / "model"))
+    told = f'reference = "{hashed}"\nmodel = "{plain.sha256}"\npipeline = "{certificate.pipeline(plain)}"\n'
+    path.write_text(f'{text}\n[certificate]\n{told}images = 6\ndate = "2026-11-28"\n')
+    (found,) = [one for one in models.examine(case(project)) if one.check == "certificate"]
+    assert (found.status, found.told) == ("ok", "of 2026-11-28, by 6 images of a notebook")
+    path.write_text(path.read_text().replace("[output]", "[output]\noffset = 0").replace('"unit"', '"signed"'))
+    (found,) = [one for one in models.examine(case(project)) if one.check == "certificate"]
+    assert (found.status, "have been changed since" in found.told) == ("fail", True)
+    assert "mlserverless certify" in found.mend
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is what Linux's kernel says of the process")
@@ -158,6 +173,29 @@ def test_a_model_that_no_size_holds_is_said_so(project: Path, monkeypatch: pytes
     tried(monkeypatch, FITS._replace(peak=9000 * limits.MB))
     finding = memory(case(project, template_yaml=template("MemorySize: 8000")))
     assert (finding.status, "Take a smaller model" in finding.mend) == ("fail", True)
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "told"),
+    [
+        (FITS._replace(labels=0), "warn", "dogs-vs-cats has 2 classes and no labels"),
+        (FITS._replace(labels=0, classes=0, task="detect"), "warn", "dogs-vs-cats has no labels"),
+        (FITS._replace(labels=90, classes=0, task="detect"), "ok", "90"),
+        (FITS._replace(labels=0, classes=0, task="raw"), "ok", "none needed: it answers raw tensors"),
+    ],
+)
+def test_labels_are_asked_for_where_the_task_has_some(
+    project: Path, monkeypatch: pytest.MonkeyPatch, result: Trial, status: str, told: str
+) -> None:
+    tried(monkeypatch, result)
+    (found,) = (finding for finding in models.examine(case(project)) if finding.check == "labels")
+    assert (found.status, found.told.partition(":")[0]) == (status, told.partition(":")[0])
+
+
+def test_numbers_in_the_place_of_labels_are_none(project: Path) -> None:
+    edit(project / "model" / "model.toml", 'labels = "labels.txt"\n', "")
+    result = trial.run(project / "model", project, 1000)
+    assert (result.problem, result.classes, result.labels, result.task) == ("", 1, 0, "classify")
 
 
 def test_a_model_without_labels_is_a_yellow_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def missed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     def install(*names: str, fails: bool = False) -> list[int]:
         asked = [0]
 
-        def run(target: Target, python: str, paths: list[Path], *_: object) -> Run:
+        def run(target: Target, python: str, paths: list[Path], *_: object, **__: object) -> Run:
             asked[0] += 1
             without = [name for name in names if not (paths[1] / name).exists()]
             if without and fails:
@@ -145,7 +145,7 @@ def test_a_package_that_never_answers_alike_is_given_up_whole(
     trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = iter(range(100))
-    monkeypatch.setattr(golden, "run", lambda *_: Run(({"reply": next(numbers)},), frozenset(), 1))
+    monkeypatch.setattr(golden, "run", lambda *_, **__: Run(({"reply": next(numbers)},), frozenset(), 1))
     with pytest.raises(BuildError, match=r"The package for container:.* does not answer alike twice: answer 0: "):
         shrink(trial, tmp_path)
     assert next(numbers) == 3, "whole, slimmed, and once more after the one rule that dropped something was undone"
@@ -154,9 +154,9 @@ def test_a_package_that_never_answers_alike_is_given_up_whole(
 
 def test_the_packed_one_has_to_answer_alike(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = Run(({"reply": 1},), frozenset(), 1)
-    monkeypatch.setattr(golden, "run", lambda *_: wanted._replace(peak=5))
+    monkeypatch.setattr(golden, "run", lambda *_, **__: wanted._replace(peak=5))
     assert prove.confirm(trial, wanted, None).peak == 5
-    monkeypatch.setattr(golden, "run", lambda *_: wanted._replace(answers=({"reply": 2},)))
+    monkeypatch.setattr(golden, "run", lambda *_, **__: wanted._replace(answers=({"reply": 2},)))
     with pytest.raises(BuildError, match=r"The packed package for container:.* answers otherwise: answer 0: "):
         prove.confirm(trial, wanted, None)
 
@@ -166,17 +166,19 @@ def test_the_entry_file_the_packages_and_the_runtime_are_on_the_path(
 ) -> None:
     given: list[Any] = []
 
-    def run(*arguments: Any) -> Run:
+    def run(*arguments: Any, raw: bool) -> Run:
+        assert raw
         given.append(arguments)
         return Run(({"reply": len(given)},), frozenset({f"used-{len(given)}"}), 10 - len(given))
 
     monkeypatch.setattr(golden, "run", run)
+    trial = trial._replace(models=("blue",), raw=True)
     trial.run(None)
     trial._replace(runtime=tmp_path / "runtime").run(None)
     paths = [trial.entry, trial.site]
     assert given == [
-        (TARGET, sys.executable, paths, trial.entry, None, ("jpeg",)),
-        (TARGET, sys.executable, [*paths, tmp_path / "runtime"], trial.entry, None, ("jpeg",)),
+        (TARGET, sys.executable, paths, trial.entry, None, ("jpeg",), ("blue",)),
+        (TARGET, sys.executable, [*paths, tmp_path / "runtime"], trial.entry, None, ("jpeg",), ("blue",)),
     ]
     both = trial._replace(plain=tmp_path / "ours").run(None)
     assert [(arguments[2][0], arguments[3]) for arguments in given[2:]] == [

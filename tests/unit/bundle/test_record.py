@@ -24,7 +24,9 @@ def made(tmp_path: Path) -> Package:
     for name in ("function.zip", "layer.zip"):
         (tmp_path / name).write_bytes(name.encode())
     target, archive = Target("aws", "3.13", "arm64"), tmp_path / "function.zip"
-    return Package(target, tmp_path, tmp_path / "package", archive, 50, 12, 70_400_000, "12 answers", DROPPED)
+    return Package(
+        target, tmp_path, tmp_path / "package", archive, 50, 12, 70_400_000, "12 answers", DROPPED, ("roses",)
+    )
 
 
 def test_it_tells_what_was_built_of_what_and_how_it_was_proven(made: Package) -> None:
@@ -37,6 +39,7 @@ def test_it_tells_what_was_built_of_what_and_how_it_was_proven(made: Package) ->
         "root": "package",
         "unpacked": 50,
         "zipped": 12,
+        "models": ["roses"],
         "proof": "12 answers",
         "peak_megabytes": 70,
         "archives": {

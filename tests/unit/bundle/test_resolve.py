@@ -12,7 +12,7 @@ import pytest
 
 from mlserverless.bundle import resolve
 from mlserverless.bundle.resolve import BuildError
-from mlserverless.bundle.targets import Target, target
+from mlserverless.bundle.targets import PROVIDERS, Target, target
 from mlserverless.local import deploy
 
 LOCK = """\
@@ -106,6 +106,40 @@ def test_an_older_engine_has_a_lock_file_of_its_own() -> None:
     old, arm = Target("aws", "3.11"), Target("aws", "3.13", "arm64")
     assert resolve.lock_files(old) == (ours / "requirements-py311.txt", ours / "requirements-runtime.txt")
     assert resolve.lock_files(arm) == (ours / "requirements-arm64.txt", ours / "requirements-runtime.txt")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_onnx_model_has_a_lock_file_with_its_engine_and_the_same_releases_else(provider: str) -> None:
+    for arch in ("x86_64", "arm64") if provider in ("aws", "container") else ("x86_64",):
+        packed, beside = resolve.lock_files(target(provider, "3.13", arch), kind="onnx")
+        assert packed == deploy.folder(provider) / "requirements-onnx.txt"
+        assert beside == resolve.lock_files(target(provider, "3.13", arch))[1]
+    held, other = (
+        resolve.versions(resolve.lock_files(Target(provider), kind=kind)[0]) for kind in ("onnx", "tflite")
+    )
+    assert {"onnxruntime", "numpy", "pillow", *resolve.STORES} <= held.keys()
+    assert "ai-edge-litert" not in held
+    assert {name: held[name] for name in held.keys() & other.keys()} == {
+        name: other[name] for name in held.keys() & other.keys()
+    }, "a function may have models of both kinds"
+    assert all("--hash=sha256:" in entry for entry in resolve.entries(packed))
+
+
+def test_onnx_runtime_has_no_wheels_for_lambdas_oldest_python() -> None:
+    with pytest.raises(
+        BuildError, match=r"^aws:python3\.11:x86_64 stands on Amazon Linux 2, whose glibc is older"
+    ):
+        resolve.lock_files(Target("aws", "3.11"), kind="onnx")
+
+
+def test_lock_files_are_merged_where_there_are_several(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.txt", tmp_path / "other.txt"
+    one.write_text("a==1 \\\n    --hash=sha256:aa\nb==2 \\\n    --hash=sha256:bb\n")
+    other.write_text("b==2 \\\n    --hash=sha256:bb\nc==3 \\\n    --hash=sha256:cc\n")
+    assert resolve.merged([one], tmp_path / "never.txt") == one
+    both = resolve.merged([one, other], tmp_path / "both.txt")
+    assert resolve.versions(both) == {"a": "1", "b": "2", "c": "3"}
+    assert len(resolve.entries(both)) == 3
 
 
 def test_a_projects_own_lock_file_wins_and_what_it_has_not_is_ours(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import modelfolder
-from mlserverless import model
+from helpers import modelfolder, onnxmodel
+from mlserverless import certificate, model
 from mlserverless.bundle import stage
 from mlserverless.bundle.archive import files
 from mlserverless.bundle.resolve import BuildError
@@ -86,6 +86,26 @@ def test_a_file_in_a_subfolder_stays_in_it(tmp_path: Path) -> None:
     (tmp_path / "m" / "model.tflite").rename(tmp_path / "m" / "v2" / "net.tflite")
     assert stage.copy_model(str(tmp_path / "m"), tmp_path / "site") == "m"
     assert held(tmp_path / "site", "m") == {"model.toml", "v2/net.tflite"}
+
+
+def test_several_models_are_found_by_the_settings_and_keep_their_names(tmp_path: Path) -> None:
+    first = modelfolder.folder(tmp_path / "first", 'name = "roses"\n')
+    second = modelfolder.folder(tmp_path / "my second")
+    settings = stage.copy_models((first, second, f"big={tmp_path / 'first' / 'model.tflite'}"), tmp_path / "site")
+    assert settings == {"MODEL": "first", "MODELS": "my-second,big=model"}
+    assert stage.folders(settings) == ("first", "my-second", "model")
+    assert stage.names(settings, tmp_path / "site") == ("roses", "my-second", "big")
+    assert stage.copy_models((first,), tmp_path / "alone") == {"MODEL": "first"}
+
+
+def test_two_models_cannot_have_one_folder(tmp_path: Path) -> None:
+    first = modelfolder.folder(tmp_path / "roses")
+    (tmp_path / "b").mkdir()
+    second = modelfolder.folder(tmp_path / "b" / "roses")
+    with pytest.raises(
+        BuildError, match=r"Two models would be packed as 'roses', one of them .*rename its folder"
+    ):
+        stage.copy_models((first, f"other={second}"), tmp_path / "site")
 
 
 def test_a_url_is_no_model_to_pack_and_a_missing_one_none_at_all(tmp_path: Path) -> None:
@@ -178,3 +198,60 @@ def test_a_label_file_above_the_model_folder_writes_nowhere_else(tmp_path: Path)
     with pytest.raises(BuildError, match="is not in the model folder: put it there"):
         stage.copy_model(str(folder), tmp_path / "site")
     assert not list((tmp_path / "site").rglob("labels.txt"))
+
+
+def onnx_folder(path: Path, toml: str = "") -> Path:
+    where = Path(modelfolder.folder(path, toml))
+    (where / "model.tflite").unlink()
+    (where / "model.onnx").write_bytes(onnxmodel.classifier())
+    return where
+
+
+def test_a_certificate_is_packed_and_a_stale_one_refused(tmp_path: Path) -> None:
+    hashed = "0" * 64
+    text = '[certificate]\nreference = "{0}"\nmodel = "{1}"\npipeline = "{2}"\nimages = 3\ndate = "2026-11-28"\n'
+    plain = model.load(modelfolder.folder(tmp_path / "mine"))
+    fitting = text.format(hashed, plain.sha256, certificate.pipeline(plain))
+    stage.copy_model(modelfolder.folder(tmp_path / "mine", fitting), tmp_path / "site")
+    assert model_toml(tmp_path / "site", "mine")["certificate"] == tomllib.loads(fitting)["certificate"]
+    for stale, told in (
+        (fitting.replace(plain.sha256, hashed), "it is of a model file with the sha256 0000"),
+        ('task = "raw"\n' + fitting, "have been changed since"),
+    ):
+        with pytest.raises(BuildError, match=told) as caught:
+            stage.copy_model(modelfolder.folder(tmp_path / "mine", stale), tmp_path / "other")
+        assert "Run `mlserverless certify` again, or take [certificate] out." in str(caught.value)
+
+
+def test_models_are_of_a_kind_each(tmp_path: Path) -> None:
+    onnx, tflite = str(onnx_folder(tmp_path / "one")), modelfolder.folder(tmp_path / "other")
+    assert stage.kinds((onnx,)) == ("onnx",)
+    assert stage.kinds((tflite, "efficientnet-lite0")) == ("tflite",)
+    assert stage.kinds((onnx, f"second={tflite}")) == ("tflite", "onnx")
+    with pytest.raises(BuildError, match="The model is a URL"):
+        stage.kinds((tflite, "https://example.com/m.onnx"))
+
+
+def test_an_onnx_model_is_packed_under_its_own_name_and_pinned(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    assert stage.copy_model(str(onnx_folder(tmp_path / "flowers")), site) == "flowers"
+    assert held(site, "flowers") == {"model.toml", "model.onnx"}
+    digest = hashlib.sha256(onnxmodel.classifier()).hexdigest()
+    assert model_toml(site, "flowers") == {"sha256": digest}
+
+
+def test_a_delegate_in_the_models_folder_is_packed_and_one_elsewhere_is_not(tmp_path: Path) -> None:
+    names = ("libmine.so", "lib/libother.so", "libedgetpu.so.1", "/opt/libthere.so")
+    folder = Path(modelfolder.folder(tmp_path / "m", "".join(f'[[delegates]]\nlibrary = "{n}"\n' for n in names)))
+    (folder / "lib").mkdir()
+    for name in names[:2]:
+        (folder / name).write_bytes(b"ELF")
+    stage.copy_model(str(folder), tmp_path / "site")
+    assert held(tmp_path / "site", "m") == {"model.toml", "model.tflite", *names[:2]}
+
+
+def test_a_delegate_above_the_models_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "libx.so").write_bytes(b"ELF")
+    folder = modelfolder.folder(tmp_path / "m", '[[delegates]]\nlibrary = "../libx.so"\n')
+    with pytest.raises(BuildError, match="which is not in the model folder: put it there"):
+        stage.copy_model(folder, tmp_path / "site")

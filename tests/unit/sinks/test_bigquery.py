@@ -56,7 +56,11 @@ def test_columns_of_the_type_json_are_texts(tables: Tables, client: Any) -> None
     sink = BigQuerySink(URL, client)
     sink.put("k1", RECORD, Deadline(5))
     sink.put("k2", {"key": "k2", "options": {}, "problem": {"code": "source-not-found"}}, Deadline(5))
+    more = {"detections": [{"label": "cat"}], "outputs": [{"name": "x", "shape": (1, 2)}]}
+    sink.put("k3", {"key": "k3", **more}, Deadline(5))
     rows = tables.rows["my-project.results.rows"]
+    assert json.loads(rows["k3"]["detections"]) == [{"label": "cat"}]
+    assert json.loads(rows["k3"]["outputs"]) == [{"name": "x", "shape": [1, 2]}]
     for name in ("options", "predictions"):
         assert isinstance(rows["k1"][name], str)
         assert json.loads(rows["k1"][name]) == RECORD[name]

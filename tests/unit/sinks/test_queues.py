@@ -172,14 +172,15 @@ def test_an_output_cannot_be_asked_and_owns_nothing() -> None:
     assert not sink.owns("queue:")
 
 
+@pytest.mark.parametrize("name", ["predictions", "detections", "outputs"])
 @pytest.mark.parametrize("longest", [LONGEST_QUEUED, LONGEST_SQS])
-def test_a_result_that_no_queue_would_take_is_a_problem_there(longest: int) -> None:
+def test_a_result_that_no_queue_would_take_is_a_problem_there(longest: int, name: str) -> None:
     """Handed back, it would never pass: the event would end unanswered, or block its partition."""
-    record = {"key": "k1", "request_id": "r", "options": {"labels_allow": ["a" * longest]}, "predictions": [1]}
+    record = {"key": "k1", "request_id": "r", "options": {}, name: ["a" * longest]}
     line = fitting(record, longest)
     assert len(line) < 1000
     told = json.loads(line)
-    assert (told["key"], told["options"], "predictions" in told) == ("k1", {}, False)
+    assert (told["key"], told["options"], name in told) == ("k1", {}, False)
     assert "ask for fewer classes" in told["problem"]["detail"]
     assert fitting({"key": "k1"}, longest) == '{"key":"k1"}'
 

@@ -11,7 +11,7 @@ from helpers.services import PREDICTION, WIRE
 from mlserverless.errors import SourceNotFound
 from mlserverless.serving import problem
 from mlserverless.sinks.records import ModelId, key, key_of, record
-from mlserverless.types import Options, Outcome, Request
+from mlserverless.types import Box, Detection, Options, Outcome, Prediction, RawTensor, Request
 
 MODEL = ModelId("mine", "ab" * 32)
 ASKED = Request("r-1", url="https://h.example/a?sig=1", version="v1", options=Options(top_k=3))
@@ -37,6 +37,22 @@ def test_a_prediction_is_recorded_whole() -> None:
         "options": {"top_k": 3},
         "predictions": WIRE["predictions"],
     }
+
+
+@pytest.mark.parametrize(
+    ("prediction", "name"),
+    [
+        (
+            Prediction("m", "0", (), task="detect", detections=(Detection("a", 0, 0.5, Box(0, 0, 1, 1)),)),
+            "detections",
+        ),
+        (Prediction("m", "0", (), task="raw", outputs=(RawTensor("x", (1,), "INT8", (1,)),)), "outputs"),
+    ],
+)
+def test_detections_and_raw_tensors_are_recorded_under_their_own_names(prediction: Prediction, name: str) -> None:
+    told = record(Outcome(None, "r-1", "https://h.example/a", prediction, ASKED), MODEL, "k")
+    assert list(told) == [*KEYS, name]
+    assert told[name] == prediction.to_dict()[name]
 
 
 def test_a_problem_is_recorded_as_the_caller_is_told_it_with_the_model_that_was_asked() -> None:

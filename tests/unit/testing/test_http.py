@@ -71,5 +71,12 @@ def test_places_stand_in_for_themselves() -> None:
     assert Case("x", "GET", "/", {}, b"", 200).needs() == []
 
 
+def test_a_raw_models_options_are_refused_but_for_a_batch() -> None:
+    usual, raw = cases(), cases(raw=True)
+    changed = {case.name for case, other in zip(usual, raw, strict=True) if case != other}
+    assert changed == {"image with options", "form", "url", "url in the query", "url beyond ASCII, encoded"}
+    assert {(case.status, case.code) for case in raw if case.name in changed} == {(400, "invalid-request")}
+
+
 def test_a_target_is_encoded_as_clients_do() -> None:
     assert encoded("/predict?url=http://h.example/ö&x=%20") == "/predict?url=http://h.example/%C3%B6&x=%20"

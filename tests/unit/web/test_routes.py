@@ -1,13 +1,18 @@
 """Which paths and methods are answered, and what stands beside the prediction: health, readiness, the model."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers.services import FakeService
+from helpers.fakes import fake_engine, folder
+from helpers.services import FakePredictor, FakeService
 from helpers.web import JSON, URL, ask, headers, problem
+from mlserverless import certificate
+from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable
+from mlserverless.model_toml import Input
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
 
@@ -84,7 +89,8 @@ def test_model_describes_what_answers(name: str, about: dict[str, Any]) -> None:
     predictor = Predictor(name)
     response = ask(Service(lambda: predictor), "GET", "/model")
     told = json.loads(response.body)
-    assert list(told) == ["name", "sha256", "engine", "input", "output", "labels"]
+    assert list(told) == ["name", "sha256", "task", "engine", "input", "outputs", "output", "labels"]
+    assert told["task"] == "classify"
     assert (told["name"], told["sha256"]) == (name, predictor.load().model.sha256)
     assert told["engine"] == predictor.load().engine
     assert {key: told["input"][key] for key in about} == about
@@ -102,14 +108,114 @@ def test_model_tells_its_range(given: Any, told: Any, monkeypatch: pytest.Monkey
     """Where nothing says one, pixels go in as they are."""
     predictor = Predictor("dogs-vs-cats")
     loaded = predictor.load()
-    monkeypatch.setattr(predictor, "_loaded", loaded._replace(model=loaded.model._replace(range=given)))
+    monkeypatch.setattr(
+        predictor, "_loaded", loaded._replace(model=loaded.model._replace(input=Input(range=given)))
+    )
     assert json.loads(ask(Service(lambda: predictor), "GET", "/model").body)["input"]["range"] == told
+
+
+def described(path: Path, monkeypatch: pytest.MonkeyPatch, toml: str, **more: Any) -> dict[str, Any]:
+    fake_engine(monkeypatch, **more)
+    predictor = Predictor(folder(path / "mine", toml))
+    return dict(json.loads(ask(Service(lambda: predictor), "GET", "/model").body))
+
+
+def test_model_tells_all_that_decides_what_is_fed_and_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Tensor("x", (1, 3, 2, 2), "int8", 0.5, -3, alias="pixels")
+    scores = Tensor("y", (1, 3), "uint8", 0.25, alias="probabilities")
+    features = Tensor("z", (1, 7, 7, 2), "float32")
+    toml = """labels = "labels.txt"
+        signature = "serve"
+        [input]
+        channels = "bgr"
+        fit = "crop"
+        crop = 0.875
+        range = "raw"
+        [output]
+        scores = "probabilities"
+        activation = "sigmoid"
+        """
+    told = described(tmp_path, monkeypatch, toml, inputs=(image,), outputs=(features, scores))
+    assert told["signature"] == "serve"
+    assert told["input"] == {
+        "name": "pixels",
+        "shape": [1, 3, 2, 2],
+        "dtype": "int8",
+        "quantization": {"scale": 0.5, "zero_point": -3},
+        "layout": "nchw",
+        "channels": "bgr",
+        "resize": "bilinear",
+        "resizer": "pillow",
+        "fit": "crop",
+        "crop": 0.875,
+        "range": "raw",
+    }
+    assert told["outputs"] == [
+        {"name": "z", "shape": [1, 7, 7, 2], "dtype": "float32"},
+        {
+            "name": "probabilities",
+            "shape": [1, 3],
+            "dtype": "uint8",
+            "quantization": {"scale": 0.25, "zero_point": 0},
+        },
+    ]
+    assert told["output"] == {
+        "scores": "probabilities",
+        "activation": "sigmoid",
+        "offset": 0,
+        "shape": [1, 3],
+        "dtype": "uint8",
+    }
+    assert told["labels"] == ["cat", "dog", "owl"]
+    assert "certificate" not in told
+
+
+def test_model_tells_which_outputs_a_detection_is_made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = {"s": (1, 9), "b": (1, 9, 4), "n": (1,), "c": (1, 9)}
+    outputs = tuple(Tensor(name, shape, "float32") for name, shape in shapes.items())
+    toml = 'labels = "labels.txt"\n[output]\nclasses = "c"\noffset = -1'
+    told = described(tmp_path, monkeypatch, toml, outputs=outputs)
+    roles = {"boxes": "b", "classes": "c", "scores": "s", "count": "n"}
+    assert (told["task"], told["output"]) == ("detect", {**roles, "activation": "none", "offset": -1})
+    assert [output["name"] for output in told["outputs"]] == list(shapes)
+
+
+def test_model_of_raw_tensors_has_no_output_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = described(tmp_path, monkeypatch, 'task = "raw"')
+    assert list(told) == ["name", "sha256", "task", "engine", "input", "outputs", "labels"]
+    assert (told["task"], told["labels"]) == ("raw", [])
+
+
+def test_model_tells_its_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = Predictor("dogs-vs-cats")
+    loaded = predictor.load()
+    fits = {"model": loaded.model.sha256, "pipeline": certificate.pipeline(loaded.model), "date": "2026-11-28"}
+    for given, certified in ((fits, True), ({**fits, "pipeline": "0" * 64}, False)):
+        model = loaded.model._replace(certificate=tuple(given.items()))
+        monkeypatch.setattr(predictor, "_loaded", loaded._replace(model=model))
+        told = json.loads(ask(Service(lambda: predictor), "GET", "/model").body)
+        assert (told["certificate"], told["certified"]) == (given, certified)
+
+
+def test_model_is_asked_of_by_name_where_there_are_several() -> None:
+    both = Predictor("dogs-vs-cats", models=["small=efficientnet-lite0"])
+    first, second, none = (
+        ask(Service(lambda: both), "GET", "/model", query) for query in ("", "model=small", "model=large")
+    )
+    told = json.loads(second.body)
+    assert json.loads(first.body)["name"] == "dogs-vs-cats"
+    assert told["name"] == "efficientnet-lite0"
+    assert told["models"] == json.loads(first.body)["models"] == ["dogs-vs-cats", "small"]
+    assert none.status == 400
+    assert problem(none)["detail"] == "'large' is not a model of this function; models are dogs-vs-cats, small."
 
 
 def test_model_is_503_while_it_cannot_be_used() -> None:
     class Broken(FakeService):
-        class Fake:
-            def load(self) -> None:
+        class Fake(FakePredictor):
+            def load(self, deadline: object = None) -> None:
                 raise ModelUnavailable("No engine can run the model.")
 
         predictor = Fake()  # type: ignore[assignment]

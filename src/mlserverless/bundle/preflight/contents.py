@@ -3,21 +3,34 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlserverless import engines
 from mlserverless import model as models
 from mlserverless.bundle.package import packed_models
 from mlserverless.bundle.preflight.case import Case
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
+from mlserverless.bundle.preflight.models import readable
+from mlserverless.bundle.resolve import ONNX_GLIBC
 from mlserverless.bundle.stage import AZURE_SITE, SETTINGS
 from mlserverless.bundle.targets import PYTHONS
 from mlserverless.config import PREFIX, Settings
+from mlserverless.engines import Wanted
 from mlserverless.errors import ConfigError
 
 STORES = ("s3://", "gs://", "az://")
 
 
 def engine(case: Case) -> list[Finding]:
-    """The engine that the settings name runs on the target, and is in the package with all that it imports."""
+    """The engine that the settings name runs the models, and on the target; the package has what it imports."""
     chosen, target = _engine(case), case.target
+    found = [engines.order(one.data, Wanted(delegates=one.delegates)) for one in readable(case)]
+    orders = found or [engines.ORDER]
+    for order in orders:
+        if chosen not in ("auto", *order):
+            told = f"the settings want {chosen}, which cannot run the model; {', '.join(order)} can"
+            return [fail("engine", told, "Leave engine at auto, which takes for each model one that can.")]
+    if engines.ONNX in orders and target.base.glibc < ONNX_GLIBC:
+        told = f"onnxruntime, which runs the .onnx model, needs glibc 2.28; {target.base.system} has less"
+        return [fail("engine", told, "Take a newer Python, or convert the model to .tflite.")]
     if chosen == "litert" and target.engine != "litert":
         told = f"the settings want litert, which needs glibc 2.27; {target.base.system} has less"
         return [fail("engine", told, "Leave engine at auto, which takes litert-python there, or a newer Python.")]
@@ -29,10 +42,12 @@ def engine(case: Case) -> list[Finding]:
     if chosen == "tflite-runtime" and target.python in PYTHONS[1:]:
         told = f"the settings want tflite-runtime, which has no wheel for Python {target.python}"
         return [fail("engine", told, "Take Python 3.11, or leave engine at auto.")]
+    taken = [
+        chosen if chosen != "auto" else target.engine if target.engine in order else order[0] for order in orders
+    ]
     if case.package is None:
-        return [ok("engine", chosen if chosen != "auto" else target.engine)]
-    wanted = target.engine if chosen == "auto" else chosen
-    return list(_inside(case, _site(case), wanted))
+        return [ok("engine", ", ".join(dict.fromkeys(taken)))]
+    return [finding for wanted in dict.fromkeys(taken) for finding in _inside(case, _site(case), wanted)]
 
 
 def _inside(case: Case, site: Path, wanted: str) -> Iterator[Finding]:
@@ -40,6 +55,7 @@ def _inside(case: Case, site: Path, wanted: str) -> Iterator[Finding]:
     needed = {
         "litert": ("ai_edge_litert/*LiteRt*.so*", "PIL/__init__.py*"),
         "litert-python": ("ai_edge_litert/interpreter.py*", "PIL/__init__.py*", "numpy/__init__.py*"),
+        "onnxruntime": ("onnxruntime/capi/*pybind11_state*", "PIL/__init__.py*", "numpy/__init__.py*"),
     }.get(wanted, ("PIL/__init__.py*",))
     found = [ok("engine", wanted)]
     for pattern in (*needed, "mlserverless/__init__.py*"):

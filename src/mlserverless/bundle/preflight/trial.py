@@ -21,7 +21,7 @@ Image.radial_gradient("L").resize((side, side)).convert("RGB").save(sys.stdout.b
 """
 ASK = """
 import json, resource, sys
-from mlserverless import engines, errors
+from mlserverless import engines, errors, model
 from mlserverless.config import Settings
 from mlserverless.predictor import Predictor
 def tell(**told):
@@ -32,24 +32,38 @@ try:
 except errors.ConfigError:
     tell(problem="settings")
 try:
-    engines.select(settings.engine)
+    found = model.load(sys.argv[1])
+except errors.ModelUnavailable as error:
+    tell(problem="model", told=str(error))
+order = engines.order(found.data, engines.Wanted(delegates=found.delegates))
+try:
+    if settings.engine in ("auto", *order):
+        engines.select(settings.engine, order)
 except errors.ModelUnavailable as error:
     tell(problem="engine", told=str(error))
-predictor = Predictor(sys.argv[1])
+predictor = Predictor(sys.argv[1], models=sys.argv[2:])
 try:
     loaded = predictor.load()
+    every = [predictor.named(name) for name in predictor.names]
+    for other in every:
+        other.load()
 except errors.MlserverlessError as error:
     tell(problem="model", told=str(error))
-try:
-    predictor.predict(sys.stdin.buffer.read(), timeout=60)
-except errors.MlserverlessError as error:
-    problem = str(error)
+image = sys.stdin.buffer.read()
+for other in every:
+    try:
+        other.predict(image, timeout=60)
+    except errors.MlserverlessError as error:
+        problem = str(error)
 try:  # what the kernel says of this program alone: the other counts the one that started it too
     with open("/proc/self/status") as file:
         peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 except (OSError, StopIteration):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-tell(peak=peak, classes=loaded.output.shape[-1], labels=len(loaded.model.labels), engine=loaded.engine)
+labels = loaded.model.labels
+numbers = labels == tuple(map(str, range(len(labels))))  # what stands for them where there are none
+classes = len(labels) if loaded.task == "classify" else 0
+tell(peak=peak, classes=classes, labels=0 if numbers else len(labels), engine=loaded.engine, task=loaded.task)
 """
 
 
@@ -65,15 +79,16 @@ class Trial(NamedTuple):
     engine: str = ""
     classes: int = 0
     labels: int = 0
+    task: str = "classify"
 
 
-def run(model: Path, project: Path, pixels: int = PIXELS) -> Trial:
-    """Load the model with the project's settings and predict a JPEG of so many ``pixels``."""
+def run(model: Path, project: Path, pixels: int = PIXELS, others: tuple[str, ...] = ()) -> Trial:
+    """Load the model with the project's settings, ``others`` beside it; predict a JPEG of so many ``pixels``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment = {**kept, "PYTHONPATH": str(HERE)}
     try:
         image = _python([MAKE, str(pixels)], environment, project)
-        done = _python([ASK, str(model.resolve())], environment, project, image.stdout)
+        done = _python([ASK, str(model.resolve()), *others], environment, project, image.stdout)
     except subprocess.TimeoutExpired:
         return Trial(problem="crash", told=f"no answer within {SECONDS:.0f} s")
     if done.returncode:

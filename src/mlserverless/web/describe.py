@@ -1,0 +1,57 @@
+"""What ``/model`` tells of a model: which it is, what it is fed, what it answers."""
+
+from typing import Any
+
+from mlserverless import certificate
+from mlserverless.engines import Tensor
+from mlserverless.loading import Loaded
+
+ROLES = {"classify": ("scores",), "detect": ("boxes", "classes", "scores", "count"), "raw": ()}
+
+
+def model(loaded: Loaded) -> dict[str, Any]:
+    """Return the wire form of what ``loaded`` is; names of tensors are those that a raw answer has."""
+    found, wants, said = loaded.model, loaded.model.input, loaded.model.output
+    scale = wants.range if isinstance(wants.range, str) else {"mean": wants.range[0], "std": wants.range[1]}
+    taken = {
+        **_tensor(loaded.input),
+        "layout": loaded.target.layout,
+        "channels": loaded.target.channels,
+        "resize": wants.resize,
+        "resizer": wants.resizer,
+        "fit": wants.fit,
+        "crop": wants.crop,
+        "range": scale or "raw",
+    }
+    taken |= {
+        key: value
+        for key in ("side", "antialias", "preset")
+        if (value := getattr(wants, key)) not in ("", 0, None)
+    }
+    described: dict[str, Any] = {"name": found.name, "sha256": found.sha256, "task": loaded.task}
+    described |= (
+        {"engine": loaded.engine, "signature": found.signature} if found.signature else {"engine": loaded.engine}
+    )
+    described |= {"input": taken, "outputs": [_tensor(tensor) for tensor in loaded.outputs]}
+    roles = zip(ROLES[loaded.task], loaded.places, strict=False)
+    named = {role: _name(loaded.outputs[place]) for role, place in roles}
+    if loaded.task != "raw":
+        described |= {"output": {**named, "activation": said.activation, "offset": said.offset}}
+    if loaded.task == "classify":
+        described["output"] |= {"shape": loaded.output.shape, "dtype": loaded.output.dtype}
+    described["labels"] = found.labels
+    if found.certificate:
+        described["certified"] = not certificate.stale(found)
+        described["certificate"] = dict(found.certificate)
+    return described
+
+
+def _name(tensor: Tensor) -> str:
+    return tensor.alias or tensor.name
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": _name(tensor), "shape": tensor.shape, "dtype": tensor.dtype}
+    if tensor.scale:
+        told["quantization"] = {"scale": tensor.scale, "zero_point": tensor.zero_point}
+    return told
