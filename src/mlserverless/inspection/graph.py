@@ -1,0 +1,175 @@
+"""A .tflite file's graphs, read without a dependency: tensors, operators, signatures.
+
+Slots that :mod:`mlserverless.verify` does not name are the order of the fields in ``schema.fbs``, as there.
+"""
+
+import re
+import struct
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlserverless import verify
+from mlserverless.errors import ModelUnavailable
+from mlserverless.inspection.ops import CUSTOM, known
+from mlserverless.metadata.flatbuffer import Table
+
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
+
+DESCRIPTION, SIGNATURES = 3, 7  # of a model
+CUSTOM_NAME, VERSION = 1, 2  # of an operator's code
+NAME = 4  # of a subgraph
+TYPE, TENSOR_NAME, OPEN_SHAPE = 1, 3, 7  # of a tensor
+SIGNATURE_INPUTS, SIGNATURE_OUTPUTS, KEY, SUBGRAPH = 0, 1, 2, 4  # of a signature
+MAX_TEXT_BYTES = 1000
+OPEN = -1  # a dimension that is settled when the model is loaded
+BITS_OF = {"bool": 8}  # the other types have their number of bits in their names
+
+
+class Tensor(NamedTuple):
+    """One tensor. ``shape`` has -1 where a dimension is left open; real value = scale × (stored − zero point).
+
+    Several ``scales`` and ``zero_points`` are one for each entry of the dimension ``along``. ``held``: how many
+    bytes of it stand in the file, 0 for what is computed; ``variable``: a state that is kept between runs.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    along: int = 0
+    buffer: int = 0
+    held: int = 0
+    variable: bool = False
+
+    @property
+    def elements(self) -> int:
+        """How many elements it has; a dimension left open counts as 1."""
+        return prod(abs(size) for size in self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes its elements take, by its dtype; 0 for texts and resources, whose size nobody knows."""
+        return -(-self.elements * bits(self.dtype) // 8)
+
+
+class Operator(NamedTuple):
+    """One step: its name, its version, the tensors that it reads (-1: left out) and writes."""
+
+    name: str
+    version: int
+    custom: bool
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class Subgraph(NamedTuple):
+    """One graph, its operators in the order in which they run."""
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class Signature(NamedTuple):
+    """A way to call a model: its key, its graph, and its names for that graph's tensors, each with its number."""
+
+    key: str
+    subgraph: int
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+
+
+class Graph(NamedTuple):
+    """What a .tflite file holds. The first of ``subgraphs`` runs where no signature is asked for."""
+
+    description: str
+    subgraphs: tuple[Subgraph, ...]
+    signatures: tuple[Signature, ...]
+
+
+def _text(table: Table, slot: int) -> str:
+    # No engine looks at these, and some published models have bytes in them that are no UTF-8.
+    return table.raw(slot)[:MAX_TEXT_BYTES].decode(errors="replace")
+
+
+def bits(dtype: str) -> int:
+    """Return how many bits an element takes: float32 has 32, int4 has 4, a text has none that could be told."""
+    found = re.search(r"\d+", dtype)
+    return int(found[0]) if found else BITS_OF.get(dtype, 0)
+
+
+def read(model: "Contents") -> Graph:
+    """Return what the .tflite file ``model`` holds; raise ModelUnavailable where it is corrupt."""
+    try:
+        root = Table.root(model)
+        sizes = [_size(buffer, len(model)) for buffer in root.tables(verify.BUFFERS)]
+        codes = [_code(code) for code in root.tables(verify.OPCODES)]
+        graphs = tuple(_subgraph(graph, sizes, codes) for graph in root.tables(verify.SUBGRAPHS))
+        signatures = tuple(_signature(one, graphs) for one in root.tables(SIGNATURES))
+        description = _text(root, DESCRIPTION)
+    except (struct.error, ValueError, IndexError) as error:
+        raise ModelUnavailable(f"The model is corrupt: {error}.") from error
+    if not graphs or not graphs[0].outputs:
+        raise ModelUnavailable("The model is empty: it has no graph that answers anything.")
+    return Graph(description, graphs, signatures)
+
+
+def _size(buffer: Table, most: int) -> int:
+    if (size := buffer.length(verify.DATA) or buffer.number(verify.SIZE, "<Q")) > most:
+        raise ValueError(f"a buffer of {size:,} bytes is announced, and the file has {most:,}")
+    return size
+
+
+def _code(code: Table) -> tuple[str, int, bool]:
+    number = max(code.number(verify.CODE, "<i"), code.number(verify.OLD_CODE, "<b"))
+    name = known().names.get(number, f"operator {number}")
+    version = code.number(VERSION, "<i") if code.has(VERSION) else 1
+    if name == CUSTOM:
+        return _text(code, CUSTOM_NAME) or "without a name", version, True
+    return name, version, False
+
+
+def _subgraph(graph: Table, sizes: list[int], codes: list[tuple[str, int, bool]]) -> Subgraph:
+    tensors = tuple(_tensor(tensor, sizes) for tensor in graph.tables(verify.TENSORS))
+    operators = []
+    for step in graph.tables(verify.OPERATORS):
+        reads, writes = step.whole_numbers(verify.INPUTS), step.whole_numbers(verify.OUTPUTS)
+        operators.append(Operator(*codes[step.number(0, "<I")], reads, writes))
+    inputs, outputs = graph.whole_numbers(verify.INPUTS), graph.whole_numbers(verify.OUTPUTS)
+    named = [*inputs, *outputs, *(i for one in operators for i in one.outputs)]
+    named += [i for one in operators for i in one.inputs if i != verify.LEFT_OUT]
+    if wrong := [i for i in named if not 0 <= i < len(tensors)]:
+        raise ValueError(f"the tensor {wrong[0]:,} of {len(tensors):,} is named")
+    return Subgraph(_text(graph, NAME), tensors, tuple(operators), inputs, outputs)
+
+
+def _tensor(tensor: Table, sizes: list[int]) -> Tensor:
+    buffer, number = tensor.number(verify.BUFFER, "<I"), tensor.number(TYPE, "<b")
+    found = Tensor(
+        _text(tensor, TENSOR_NAME),
+        tensor.whole_numbers(OPEN_SHAPE) or tensor.whole_numbers(verify.SHAPE),
+        known().types.get(number, f"type {number}"),
+        buffer=buffer,
+        held=sizes[buffer],
+        variable=bool(tensor.number(verify.VARIABLE, "<B")),
+    )
+    if quantization := tensor.table(verify.QUANTIZATION):
+        scales, zeros = quantization.floats(verify.SCALE), quantization.long_numbers(verify.ZERO_POINT)
+        found = found._replace(scales=scales, zero_points=zeros, along=quantization.number(verify.DIMENSION, "<i"))
+    return found
+
+
+def _signature(one: Table, graphs: tuple[Subgraph, ...]) -> Signature:
+    number = one.number(SUBGRAPH, "<I")
+    count = len(graphs[number].tensors)
+    pairs = []
+    for slot in (SIGNATURE_INPUTS, SIGNATURE_OUTPUTS):
+        named = tuple((_text(entry, 0), entry.number(1, "<I")) for entry in one.tables(slot))
+        if wrong := [i for _, i in named if i >= count]:
+            raise ValueError(f"a signature names the tensor {wrong[0]:,} of {count:,}")
+        pairs.append(named)
+    return Signature(_text(one, KEY), number, *pairs)
