@@ -1,0 +1,32 @@
+"""Whether a model's weights are rounded, so that it cannot answer exactly what it was made of."""
+
+import struct
+from typing import TYPE_CHECKING
+
+from mlserverless import verify
+from mlserverless.metadata.flatbuffer import Table
+
+if TYPE_CHECKING:
+    from mlserverless.types import Contents
+
+TYPE = 1  # of a tensor, in schema.fbs
+ROUNDED = {1: "float16", 3: "uint8", 7: "int16", 9: "int8", 17: "int4"}  # TensorType
+LARGE = 64  # bytes; smaller constants are shapes and axes
+
+
+def rounded(model: "Contents") -> bool:
+    """Return whether a weight of the .tflite file ``model`` has fewer bits than a float32; False for others."""
+    if model[4:8] != b"TFL3":
+        return False
+    try:
+        root = Table.root(model)
+        buffers = root.tables(verify.BUFFERS)
+        for graph in root.tables(verify.SUBGRAPHS):
+            for tensor in graph.tables(verify.TENSORS):
+                if tensor.number(TYPE, "<b") in ROUNDED:
+                    buffer = buffers[tensor.number(verify.BUFFER, "<I")]
+                    if max(buffer.length(verify.DATA), buffer.number(verify.SIZE, "<Q")) > LARGE:
+                        return True
+    except (struct.error, ValueError, IndexError):
+        return False
+    return False
