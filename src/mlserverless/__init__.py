@@ -15,18 +15,31 @@ if TYPE_CHECKING:
     from mlserverless.predictor import Predictor, predict
     from mlserverless.prepare import prepare_image
     from mlserverless.preprocess import preprocess_image
-    from mlserverless.types import Options, Outcome, Prediction, Problem, Request, Score
+    from mlserverless.types import (
+        Box,
+        Detection,
+        Options,
+        Outcome,
+        Prediction,
+        Problem,
+        RawTensor,
+        Request,
+        Score,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Box": "types",
     "Deadline": "deadline",
+    "Detection": "types",
     "MlserverlessError": "errors",
     "Options": "types",
     "Outcome": "types",
     "Prediction": "types",
     "Predictor": "predictor",
     "Problem": "types",
+    "RawTensor": "types",
     "Request": "types",
     "Score": "types",
     "Settings": "config",
@@ -38,13 +51,16 @@ _HOMES = {
 }
 
 __all__ = [
+    "Box",
     "Deadline",
+    "Detection",
     "MlserverlessError",
     "Options",
     "Outcome",
     "Prediction",
     "Predictor",
     "Problem",
+    "RawTensor",
     "Request",
     "Score",
     "Settings",

@@ -118,7 +118,7 @@ def test_a_direct_invoke_returns_the_prediction() -> None:
     assert make_handler(service)(asked, Context()) == WIRE
     (request,) = service.requests
     assert request.id == Context.aws_request_id
-    assert request.options == (2, 0.25, ("cat",), None)
+    assert request.options == (2, 0.25, ("cat",), None, None)
 
 
 def test_a_direct_invoke_raises_so_that_its_caller_sees_a_function_error() -> None:

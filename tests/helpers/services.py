@@ -40,6 +40,10 @@ class FakePredictor:
     def load(self, deadline: Deadline | None = None) -> Any:
         return SimpleNamespace(model=SimpleNamespace(name=PREDICTION.model, sha256=PREDICTION.sha256))
 
+    def named(self, name: str | None) -> "FakePredictor":
+        assert name is None, "it has one model"
+        return self
+
     def warm_up(self) -> None:
         self.warmed += 1
 

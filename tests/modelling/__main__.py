@@ -10,7 +10,7 @@ import sys
 from helpers.figures import run
 
 # Each has ``measure(scale) -> list[Figure]``.
-MODULES = ("public", "presets", "resizing", "conversions", "mistakes", "mutants", "tutorials")
+MODULES = ("public", "presets", "resizing", "conversions", "mistakes", "mutants", "readers", "tutorials")
 
 
 def main() -> int:

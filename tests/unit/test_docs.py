@@ -13,7 +13,8 @@ import mlserverless
 from mlserverless import config, errors
 from mlserverless.adapters import aws
 from mlserverless.config import Settings
-from mlserverless.model_toml import ACTIVATIONS, FIT, RANGES, RESIZE
+from mlserverless.model_toml import ACTIVATIONS, FIT, RESIZE
+from mlserverless.model_values import RANGES
 from mlserverless.sinks import records
 from mlserverless.types import Options, Outcome, Prediction, Problem, Request, Score
 

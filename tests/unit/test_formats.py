@@ -348,8 +348,8 @@ def test_bit_flips_end_in_an_image_or_in_our_errors() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"resize": "cubic"}, "resize is 'cubic'; accepted are nearest, lanczos, bilinear, bicubic, box"),
-        ({"fit": "cover"}, "fit is 'cover'; accepted are stretch, crop, pad"),
+        ({"resize": "cubic"}, "resize is 'cubic'; accepted are nearest, lanczos, bilinear, bicubic, box, hamming"),
+        ({"fit": "cover"}, "fit is 'cover'; accepted are stretch, crop, cut, pad, centre"),
         ({"decode": "slow"}, "decode is 'slow'; accepted are fast, whole, exact"),
         ({"background": "red"}, "background is 'red'; accepted are white, black, drop and #rrggbb"),
     ],

@@ -16,31 +16,59 @@ import mlserverless
 SRC = Path(mlserverless.__file__).parents[1]
 SITE = Path(pytest.__file__).parents[1]
 # Not on a function's path, or (Azure) not to be imported without the provider's own package.
-ELSEWHERE = ("adapters.azure", "bundle", "cli", "local", "measure", "testing", "__main__")
+ELSEWHERE = (
+    "adapters.azure",
+    "bundle",
+    "certification",
+    "conversion",
+    "cli",
+    "inspection",
+    "local",
+    "measure",
+    "testing",
+    "__main__",
+    "metadata.archive",
+    "metadata.schema",
+    "metadata.write",
+)
 # What is granted -> the modules that it is granted to.
 GRANTED: dict[str, str] = {
-    "": "adapters errors net net.answer net.head web",
+    "": "adapters errors metadata net net.answer net.head web",
     "collections.abc": "deadline pace",
     "collections.abc contextlib": "lock",
     "socket": "net.addresses",
     "typing": (
-        "config download events events.objects logs model_toml net.relative net.url options readers toml types "
-        "web.http"
+        "config download events events.objects logs metadata.records model_toml model_values modes net.relative "
+        "net.url onnxfile options presets ranges readers toml types web.http"
     ),
     "typing re binascii": "headers",
-    "typing re binascii contextlib": "formats prepare",
-    "typing math": "engines",
-    "typing math array": "postprocess",
-    "typing math struct": "metadata preprocess verify",
-    "typing math struct hashlib": "model",
-    "typing math ctypes": "engines.capi",
+    "typing re binascii contextlib": "formats",
+    "typing re binascii contextlib struct": "prepare",
+    "typing math": "engines engines.onnx target",
+    "struct": "single",
+    "typing math array": "postprocess tasks tasks.detect tasks.raw",
+    "typing math array struct": "tasks.roles",  # which only a detector brings in
+    "typing struct": "fitting metadata.flatbuffer verify",
+    "typing math struct": (
+        "contradictions engines.signatures metadata.calibration metadata.labels metadata.read metadata.settle "
+        "preprocess"
+    ),
+    "typing hashlib": "certificate",
+    "typing math struct hashlib": "model naming",
+    "typing math ctypes functools": "engines.delegates",
+    "typing math ctypes": "engines.capi engines.described",
     "typing threading socket contextlib": "net.buffered net.connection net.dial net.response net.timed",
     "typing threading contextlib": "overlap",
     "typing threading contextlib math": "engines.quiet engines.tflite interpreter predictor",
-    "typing threading contextlib math struct array hashlib": "loading",
+    "typing threading contextlib math struct array hashlib": "loading web.describe",
     "typing threading contextlib math struct array hashlib re binascii": "inference",
     "typing threading contextlib math ctypes importlib.machinery": "engines.litert",
     "typing threading socket contextlib atexit": "net.pool net.client",
+    # What only a model with another resizer than Pillow's brings in.
+    "typing math struct array PIL.Image PIL.ImageMath": "floats",
+    "typing math struct array functools PIL.Image PIL.ImageMath": (
+        "resampling resampling.filters resampling.sums resampling.tensorflow resampling.torch"
+    ),
     # Of the sinks none imports a client before it is used.
     "typing json": "sinks sinks.bigquery sinks.log sinks.queues sinks.records sinks.unread web.body",
     "typing contextlib json string": "sinks.objects",

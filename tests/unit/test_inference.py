@@ -34,14 +34,14 @@ STAGES = ["wait", "prepare", "preprocess", "invoke"]
 def sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, int]]]:
     """Return how each image was to be decoded, and its size once it was."""
     seen: list[tuple[str, tuple[int, int]]] = []
-    whole = prepare.prepare_image
+    whole = prepare.prepare_input
 
     def noted(image: Any, *given: Any, **more: Any) -> Any:
         made = whole(image, *given, **more)
         seen.append((more["decode"], image.size))
         return made
 
-    monkeypatch.setattr(prepare, "prepare_image", noted)
+    monkeypatch.setattr(prepare, "prepare_input", noted)
     return seen
 
 
@@ -305,7 +305,7 @@ def test_first_answer_stands_where_the_second_look_comes_to_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
 ) -> None:
     answering(monkeypatch, TIE)
-    place, name = (formats, "open_image") if where == "opening" else (prepare, "prepare_image")
+    place, name = (formats, "open_image") if where == "opening" else (prepare, "prepare_input")
     does, calls = getattr(place, name), list[int]()
 
     def fails_later(*given: Any, **more: Any) -> Any:
@@ -361,7 +361,7 @@ def test_options_that_do_not_fit_are_told_before_anything_is_decoded(
 def test_run_learns_how_long_it_took_and_gives_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, CLEAR)
     ready, pace, timings = Predictor(folder(tmp_path / "mine")), Pace(), list[tuple[str, float]]()
-    output = inference.run(ready.load(), formats.open_image(JPEG), Settings(), pace, Deadline(20), timings)
-    assert output == CLEAR
+    ran = inference.run(ready.load(), formats.open_image(JPEG), Settings(), pace, Deadline(20), timings)
+    assert ran == ([(SCORES, CLEAR)], (0, 0, 1, 1))
     assert [name for name, _ in timings] == STAGES
     assert pace.needed(64 * 48, Deadline(1000)) > 0

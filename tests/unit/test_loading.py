@@ -123,10 +123,10 @@ def test_first_interpreter_is_run_once_where_there_is_time(
 @pytest.mark.parametrize(
     ("wrong", "settings", "said"),
     [
-        ({"inputs": (IMAGE._replace(dtype="float16"),)}, {}, "The model's input is float16"),
-        ({"inputs": (IMAGE._replace(dtype="int32"),)}, {}, "The model's input is int32"),
+        ({"inputs": (IMAGE._replace(dtype="float16"),)}, {}, "wants its float16 pixels in: set range"),
+        ({"inputs": (IMAGE._replace(dtype="type 8"),)}, {}, "The model's input is type 8"),
         ({"inputs": (IMAGE, IMAGE)}, {}, "mine has 2 inputs"),
-        ({"outputs": (SCORES._replace(dtype="int32"),)}, {}, "The model's output is int32"),
+        ({"outputs": (SCORES._replace(dtype="type 8"),)}, {}, "The model's output is type 8"),
         ({"outputs": (SCORES._replace(shape=(1, 2)),)}, {}, "mine has 3 labels"),
         ({}, {"labels_deny": ("cow",)}, "The settings name the label 'cow'"),
     ],
@@ -156,8 +156,50 @@ def test_wrong_pin_is_refused_with_both_sums(tmp_path: Path, monkeypatch: pytest
 
 def test_labels_and_classes_must_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(monkeypatch)
-    said = fails(folder(tmp_path / "mine", labels="cat\ndog\n"))
-    assert said == "mine has 2 labels, but its output has 3 classes."
+    said = fails(folder(tmp_path / "mine", labels="cat\n"))
+    assert said == "mine has 1 labels, but its output has 3 classes."
+
+
+@pytest.mark.parametrize(
+    ("labels", "ways"),
+    [
+        ("cat\ndog\n", ("say offset = 1 in [output]", "add its line to the label file")),
+        ("none\ncat\ndog\nowl\n", ("say offset = -1 in [output]", "remove its line from the label file")),
+    ],
+)
+def test_labels_that_are_off_by_one_are_told_with_both_ways_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str, ways: tuple[str, str]
+) -> None:
+    fake_engine(monkeypatch)
+    said = fails(folder(tmp_path / "mine", labels=labels))
+    assert all(way in said for way in ways)
+
+
+@pytest.mark.parametrize(
+    ("labels", "offset", "told"),
+    [("cat\ndog\n", 1, ["cat", "dog"]), ("none\ncat\ndog\nowl\n", -1, ["dog", "cat", "owl"])],
+)
+def test_offset_makes_labels_and_classes_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str, offset: int, told: list[str]
+) -> None:
+    fake_engine(monkeypatch)
+    toml = f'labels = "labels.txt"\n[output]\noffset = {offset}'
+    answer = Predictor(folder(tmp_path / "mine", toml, labels)).predict(PNG)
+    assert [score.label for score in answer.predictions] == told
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('labels = "labels.txt"\n[output]\noffset = 1', "which do not fit with offset = 1 in [output]"),
+        ("[output]\noffset = 1", "offset in [output] is 1, but it has no labels"),
+    ],
+)
+def test_offset_that_fits_nothing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str, said: str
+) -> None:
+    fake_engine(monkeypatch)
+    assert said in fails(folder(tmp_path / "mine", toml))
 
 
 def test_without_labels_the_indices_are_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +219,8 @@ def test_float_model_without_a_range_names_the_key_to_set(tmp_path: Path, monkey
     fake_engine(monkeypatch, inputs=(IMAGE._replace(dtype="float32"),))
     said = fails(folder(tmp_path / "mine"))
     assert (
-        "Nothing says which range mine wants its float pixels in: set range in [input] of its model.toml" in said
+        "Nothing says which range the model wants its float32 pixels in: set range in [input] of its model.toml"
+        in said
     )
     assert "raw, unit, signed, imagenet, caffe or a mean and std" in said
 
@@ -191,16 +234,14 @@ def test_range_that_the_input_cannot_take_is_told_at_load(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
-        ((), "mine has 0 inputs; an image classifier has one."),
-        ((IMAGE, IMAGE), "mine has 2 inputs; an image classifier has one."),
-        ((IMAGE._replace(shape=(1, 2, 2, 1)),), "mine takes (1, 2, 2, 1); read is (1, height, width, 3)"),
-        ((IMAGE._replace(shape=(2, 2, 2, 3)),), "mine takes (2, 2, 2, 3); read is"),
-        ((IMAGE._replace(shape=(1, 12)),), "mine takes (1, 12); read is"),
-        ((IMAGE._replace(shape=(1, -1, -1, 3)),), "mine takes (1, -1, -1, 3); read is"),
-        ((IMAGE._replace(dtype="float16"),), "The model's input is float16; images go into"),
+        ((), "mine has 0 inputs; a model of images has one."),
+        ((IMAGE, IMAGE), "mine has 2 inputs; a model of images has one."),
+        ((IMAGE._replace(shape=(2, 2, 2, 3)),), "The model's input has the shape (2, 2, 2, 3); read are"),
+        ((IMAGE._replace(shape=(1, 12)),), "The model's input has the shape (1, 12); height and width"),
+        ((IMAGE._replace(dtype="type 8"),), "The model's input is type 8; images go into"),
     ],
 )
-def test_model_that_takes_no_rgb_image(
+def test_model_that_takes_no_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: tuple[Tensor, ...], said: str
 ) -> None:
     fake_engine(monkeypatch, inputs=inputs)
@@ -210,21 +251,24 @@ def test_model_that_takes_no_rgb_image(
 @pytest.mark.parametrize(
     ("outputs", "said"),
     [
-        ((), "mine answers nothing; read is one output of shape (1, classes)."),
-        ((SCORES, SCORES), "mine answers (1, 3), (1, 3); read is"),
-        ((SCORES._replace(shape=()),), "mine answers (); read is"),
-        ((SCORES._replace(shape=(1, 0)),), "mine answers (1, 0); read is"),
-        ((SCORES._replace(shape=(4, 3)),), "mine answers (4, 3); read is"),
+        ((), "nothing"),
+        ((SCORES, SCORES), "(1, 3), (1, 3)"),
+        ((SCORES._replace(shape=()),), "()"),
+        ((SCORES._replace(shape=(1, 0)),), "(1, 0)"),
+        ((SCORES._replace(shape=(4, 3)),), "(4, 3)"),
     ],
 )
-def test_model_that_is_no_classifier(
+def test_model_whose_outputs_tell_no_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outputs: tuple[Tensor, ...], said: str
 ) -> None:
     fake_engine(monkeypatch, outputs=outputs)
-    assert fails(folder(tmp_path / "mine")).startswith(said)
+    told = fails(folder(tmp_path / "mine"))
+    assert told.startswith(f"mine answers {said}: neither one output of scores, (1, classes), nor the four of a")
+    assert 'scores = "…"' in told
+    assert 'task = "raw"' in told
 
 
-@pytest.mark.parametrize("shape", [(3,), (1, 1, 1, 3)])
+@pytest.mark.parametrize("shape", [(3,), (1, 1, 1, 3), (1, 3, 1, 1)])
 def test_other_shapes_of_one_score_a_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
 ) -> None:
@@ -232,7 +276,7 @@ def test_other_shapes_of_one_score_a_class(
     assert Predictor(folder(tmp_path / "mine")).predict(PNG, top_k=1).predictions[0].label == "dog"
 
 
-@pytest.mark.parametrize("dtype", ["int32", "float16"])
+@pytest.mark.parametrize("dtype", ["bool", "type 8"])
 def test_output_of_another_dtype_is_told_at_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from helpers import modelfile
 from helpers.modelfolder import DATA, fails, folder
-from mlserverless import model, model_toml
+from mlserverless import model, model_values
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model import load, locate, trust
 from mlserverless.model_toml import Input, Output
@@ -75,22 +75,99 @@ def test_file_alone_is_a_model(tmp_path: Path) -> None:
     assert (found.name, found.sha256, found.labels, found.input.range) == ("birds", DIGEST, (), "")
 
 
-def test_folder_beats_the_files_own_metadata(tmp_path: Path) -> None:
-    packed = modelfile.metadata([127.0], [128.0], "packed.txt")
-    data = modelfile.model(packed, {"packed.txt": b"one\ntwo"})
-    told = load(folder(tmp_path / "a", data=data))
+def packed(toml: str = "", labels: bytes = b"one\ntwo\n", mean: float = 127.0) -> tuple[str, bytes, bytes]:
+    """Return a model.toml, a model whose metadata has a range and the labels one and two, and a label file."""
+    data = modelfile.model(modelfile.metadata([mean], [128.0], "packed.txt"), {"packed.txt": b"one\ntwo"})
+    return toml, data, labels
+
+
+def test_what_the_folder_leaves_open_the_files_own_metadata_says(tmp_path: Path) -> None:
+    told = load(folder(tmp_path / "a", *packed()))
     assert (told.labels, told.input.range) == (("one", "two"), ((127.0,), (128.0,)))
-    half = load(folder(tmp_path / "b", '[input]\nrange = "raw"', data))
+    half = load(folder(tmp_path / "b", *packed('[input]\nrange = "raw"')))
     assert (half.labels, half.input.range) == (("one", "two"), "raw")
-    other = load(folder(tmp_path / "c", 'labels = "labels.txt"', data))
-    assert (other.labels, other.input.range) == (("cat", "dog"), ((127.0,), (128.0,)))
+    other = load(folder(tmp_path / "c", *packed('labels = "labels.txt"')))
+    assert (other.labels, other.input.range) == (("one", "two"), ((127.0,), (128.0,)))
+    assert [image.mean for image in other.metadata.inputs] == [(127.0,)]
 
 
-def test_metadata_is_not_read_where_the_folder_says_it_all(tmp_path: Path) -> None:
+def test_labels_of_the_folder_and_of_metadata_have_to_be_the_same(tmp_path: Path) -> None:
+    said = fails(folder(tmp_path / "a", *packed('labels = "labels.txt"', b"one\nthree\n")))
+    assert said.startswith(
+        "Line 2 of labels.txt, the labels in model.toml, is 'three', of packed.txt in the model's TFLite metadata "
+        "'two'. Remove labels"
+    )
+    ignored = 'labels = "labels.txt"\nmetadata = "ignore"'
+    found = load(folder(tmp_path / "b", *packed(ignored, b"one\nthree\n")))
+    assert (found.labels, found.input.range, found.metadata.present) == (("one", "three"), "", False)
+
+
+def test_metadata_is_used_or_ignored(tmp_path: Path) -> None:
+    assert load(folder(tmp_path / "a", *packed('metadata = "use"'))).labels == ("one", "two")
+    assert load(folder(tmp_path / "b", *packed('metadata = "ignore"'))).labels == ()
+    said = fails(folder(tmp_path / "c", *packed('metadata = "maybe"')))
+    assert "metadata is 'maybe'; accepted are use, ignore." in said
+
+
+def test_corrupt_metadata_is_told_even_where_the_folder_says_it_all(tmp_path: Path) -> None:
+    """A file that was damaged is not to be trusted with the rest; who knows better ignores it."""
     broken = modelfile.model(modelfile.metadata([1.0], [1.0], identifier=b"M999"))
     toml = 'labels = "labels.txt"\n[input]\nrange = "unit"'
-    assert load(folder(tmp_path / "a", toml, broken)).input.range == "unit"
-    assert "metadata is corrupt: its identifier is b'M999', not M001" in fails(folder(tmp_path / "a", "", broken))
+    assert "metadata is corrupt: its identifier is b'M999', not M001" in fails(
+        folder(tmp_path / "a", toml, broken)
+    )
+    assert load(folder(tmp_path / "b", f'metadata = "ignore"\n{toml}', broken)).labels == ("cat", "dog")
+
+
+def several() -> bytes:
+    files = {"en.txt": b"cat\ndog", "de.txt": b"Katze\nHund"}
+    outputs = [{6: [modelfile.file("en.txt", locale="en"), modelfile.file("de.txt", locale="de")]}]
+    return modelfile.model(modelfile.described([], outputs), files)
+
+
+@pytest.mark.parametrize(
+    ("toml", "labels"),
+    [
+        ("", ("cat", "dog")),
+        ('labels_locale = "de-AT"', ("Katze", "Hund")),
+        ('labels = "labels.txt"', ("cat", "dog")),
+    ],
+)
+def test_labels_of_a_locale(tmp_path: Path, toml: str, labels: tuple[str, ...]) -> None:
+    assert load(folder(tmp_path / "a", toml, several())).labels == labels
+
+
+def test_locale_that_the_metadata_does_not_have_is_told(tmp_path: Path) -> None:
+    said = fails(folder(tmp_path / "a", 'labels_locale = "fr"', several()))
+    assert "labels_locale is 'fr'; the locales of the labels in the model's metadata are: en, de." in said
+    assert "no labels at all" in fails(folder(tmp_path / "b", 'labels_locale = "fr"'))
+    said = fails(folder(tmp_path / "c", 'labels = "labels.txt"\nlabels_locale = "de"', several()))
+    assert "say one of the two" in said
+
+
+@pytest.mark.parametrize(
+    ("toml", "threshold"),
+    [("", 0.25), ("[output]\nscore_threshold = 0.5", 0.5), ("[output]\nscore_threshold = 0", 0.0)],
+)
+def test_score_threshold_of_the_folder_goes_before_that_of_metadata(
+    tmp_path: Path, toml: str, threshold: float
+) -> None:
+    data = modelfile.model(modelfile.everything(), modelfile.FILES)
+    assert load(folder(tmp_path / "a", toml, data)).output.score_threshold == threshold
+
+
+def test_without_a_score_threshold_there_is_none(tmp_path: Path) -> None:
+    assert load(folder(tmp_path / "a")).output.score_threshold is None
+    said = fails(folder(tmp_path / "b", '[output]\nscore_threshold = "high"'))
+    assert "output.score_threshold is 'high'; accepted is a number" in said
+
+
+def test_calibration_is_read_with_its_file(tmp_path: Path) -> None:
+    data = modelfile.model(modelfile.everything(), modelfile.FILES)
+    curves = load(folder(tmp_path / "a", data=data)).curves
+    assert curves is not None
+    assert (len(curves.sigmoids), curves.transformation, curves.default) == (2, "log", 0.125)
+    assert load(folder(tmp_path / "b", 'metadata = "ignore"', data)).curves is None
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "dogs-vs-cats"])
@@ -123,7 +200,7 @@ def test_folder_in_the_working_directory_beats_the_bundled_name(
 def test_missing_model_names_what_there_is() -> None:
     said = fails("no-such")
     assert said.startswith(
-        "There is no model 'no-such': give a model folder, a .tflite file or one of dogs-vs-cats, "
+        "There is no model 'no-such': give a model folder, a .tflite or .onnx file or one of dogs-vs-cats, "
     )
     assert "efficientnet-lite0" in said
     assert "rebuild" not in said  # stands beside them and is no model
@@ -136,7 +213,7 @@ def test_url_is_no_model_and_its_query_is_not_repeated(where: str) -> None:
 
 
 def test_folder_without_a_model_toml_says_so(tmp_path: Path) -> None:
-    assert fails(str(tmp_path)) == f"The folder '{tmp_path}' has no model.toml. See {model_toml.DOCS}."
+    assert fails(str(tmp_path)) == f"The folder '{tmp_path}' has no model.toml. See {model_values.DOCS}."
 
 
 def test_name_with_a_path_is_not_looked_up_on_the_shelf() -> None:
@@ -151,7 +228,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "MAX_MODEL_BYTES", len(DATA) - 1)
-    assert f"model.tflite has {len(DATA):,} bytes; a .tflite file has at most" in fails(folder(tmp_path / "a"))
+    assert f"model.tflite has {len(DATA):,} bytes; a model has at most" in fails(folder(tmp_path / "a"))
 
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", b"\x89PNG\r\n\x1a\n", b"version https://git-lfs"])

@@ -35,7 +35,7 @@ def test_unknown_option_names_itself_and_the_known() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_options({"topk": 1})
     assert str(caught.value) == (
-        "'topk' is not an option; options are top_k, score_threshold, labels_allow, labels_deny."
+        "'topk' is not an option; options are top_k, score_threshold, labels_allow, labels_deny, model."
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mlserverless.engines import Tensor
 from mlserverless.errors import InvalidRequest, ModelUnavailable
-from mlserverless.postprocess import Choice, _table, best, choose, leading, nearly_equal, scores
+from mlserverless.postprocess import Choice, _table, best, check, choose, leading, nearly_equal, scores
 from mlserverless.types import Options, Score
 
 LABELS = ("cat", "dog", "owl")
@@ -68,17 +68,35 @@ def test_infinities_never_become_json_that_no_client_reads(values: tuple[float, 
 
 
 @pytest.mark.parametrize(("scale", "said"), [(math.inf, "NaN|infinite"), (math.nan, "NaN"), (1e308, "infinite")])
-@pytest.mark.parametrize("data", [b"", b"\x00\x80\xff"])
-def test_a_scale_that_leaves_what_a_number_holds_is_told(data: bytes, scale: float, said: str) -> None:
+def test_a_scale_that_leaves_what_a_number_holds_is_told(scale: float, said: str) -> None:
     """At load, where no output is there yet, and not only with the byte that shows it."""
-    with pytest.raises(ModelUnavailable, match=f"^The model answered ({said})"):
-        scores(data, tensor("uint8", scale, 3), "none")
+    given = tensor("uint8", scale, 3)
+    for read in (lambda: check(given), lambda: scores(b"\x00\x80\xff", given, "none")):
+        with pytest.raises(ModelUnavailable, match=f"^The model answered ({said})"):
+            read()
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int32"])
+@pytest.mark.parametrize("dtype", ["bool", "type 8"])
 def test_other_dtypes_are_refused(dtype: str) -> None:
-    with pytest.raises(ModelUnavailable, match=f"output is {dtype}; read are float32, uint8 and int8"):
+    said = f"output is {dtype}; read are float16, float32, float64, uint8"
+    with pytest.raises(ModelUnavailable, match=said):
+        check(tensor(dtype))
+    with pytest.raises(ModelUnavailable, match=said):
         scores(b"", tensor(dtype), "none")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "uint16", "int32", "uint32", "int64"])
+@pytest.mark.parametrize(("scale", "zero_point"), [(0.0, 0), (0.5, 3)])
+def test_every_dtype_is_read_as_numpy_reads_it(dtype: str, scale: float, zero_point: int) -> None:
+    given = np.array([0, 1, 300, 12_000]).astype(dtype)
+    expected = (given.astype(np.float64) - zero_point) * (scale or 1)
+    assert scores(given.tobytes(), tensor(dtype, scale, zero_point), "none") == expected.tolist()
+    check(tensor(dtype, scale, zero_point))
+
+
+def test_whole_numbers_have_a_softmax_too() -> None:
+    found = scores(np.array([1, 3], np.int64).tobytes(), tensor("int64"), "softmax")
+    assert found == pytest.approx([1 / (1 + math.exp(2)), 1 / (1 + math.exp(-2))])
 
 
 @pytest.mark.parametrize(
@@ -186,3 +204,23 @@ def test_labels_that_occur_twice_are_kept_apart_by_index() -> None:
 )
 def test_leading_are_at_least_two_of_those_that_may_be_best(choice: Choice, indices: list[int]) -> None:
     assert leading([0.2, 0.7, 0.1], LABELS, choice) == indices
+
+
+@pytest.mark.parametrize(
+    ("choice", "indices"),
+    [
+        (DEFAULT, [2, 3, 1]),
+        (DEFAULT._replace(top_k=1), [2]),
+        (DEFAULT._replace(deny=("dog",)), [3, 1]),
+        (DEFAULT._replace(allow=("cat",)), [1]),
+    ],
+)
+def test_background_before_the_first_label_is_never_answered(choice: Choice, indices: list[int]) -> None:
+    values = [0.9, 0.1, 0.7, 0.2]
+    found = best(values, LABELS, choice, offset=1)
+    assert found == tuple(Score(LABELS[i - 1], i, values[i]) for i in indices)
+
+
+def test_labels_before_the_first_class_are_of_none() -> None:
+    assert best([0.1, 0.9], LABELS, DEFAULT, offset=-1) == (Score("owl", 1, 0.9), Score("dog", 0, 0.1))
+    assert best([0.1, 0.9], LABELS, DEFAULT._replace(allow=("dog", "cat")), offset=-1) == (Score("dog", 0, 0.1),)

@@ -224,9 +224,9 @@ def test_warm_up_imports_what_a_url_needs_and_loads_beside_it(mine: Path, monkey
         opening.set()
         return prepare(kinds)
 
-    def selected(name: str) -> Any:
+    def selected(*given: Any) -> Any:
         assert opening.wait(10), "the formats wait for the model"
-        return select(name)
+        return select(*given)
 
     monkeypatch.setattr(formats, "prepare", prepared)
     monkeypatch.setattr(engines, "select", selected)
@@ -338,10 +338,10 @@ def test_thread_that_waits_for_the_model_waits_no_longer_than_its_deadline(
     go_on, begun = threading.Event(), threading.Event()
     select = engine.select
 
-    def slow(name: str) -> Any:
+    def slow(*given: Any) -> Any:
         begun.set()
         go_on.wait(10)
-        return select(name)
+        return select(*given)
 
     monkeypatch.setattr("mlserverless.engines.select", slow)
     ready = Predictor(mine)
@@ -360,7 +360,7 @@ def test_as_many_images_are_decoded_at_a_time_as_there_are_interpreters(
 ) -> None:
     fake_engine(monkeypatch)
     inside, most, lock = 0, 0, threading.Lock()
-    whole = prepare.prepare_image
+    whole = prepare.prepare_input
 
     def counted(*given: Any, **more: Any) -> Any:
         nonlocal inside, most
@@ -372,7 +372,7 @@ def test_as_many_images_are_decoded_at_a_time_as_there_are_interpreters(
             inside -= 1
         return whole(*given, **more)
 
-    monkeypatch.setattr(prepare, "prepare_image", counted)
+    monkeypatch.setattr(prepare, "prepare_input", counted)
     ready = Predictor(mine, concurrency=2)
     threads = [threading.Thread(target=ready.predict, args=(PNG,)) for _ in range(8)]
     for thread in threads:

@@ -46,9 +46,9 @@ def on_load(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
     """Call ``do`` when a model is about to be loaded."""
     select = engines.select
 
-    def selected(name: str) -> Engine:
+    def selected(*given: Any) -> Engine:
         do()
-        return select(name)
+        return select(*given)
 
     monkeypatch.setattr(engines, "select", selected)
 

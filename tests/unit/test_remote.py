@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from helpers import modelfile, tls
+from helpers import modelfile, onnxmodel, tls
 from helpers.modelfolder import DATA
 from helpers.origin import Origin, Reply, response, serving
 from mlserverless import remote, stores
@@ -302,3 +302,32 @@ def test_disk_that_is_full_is_told_as_such(
     said = fails(chosen)
     assert "cannot be kept in" in said
     assert "No space left on device. Set MLSERVERLESS_CACHE_DIR to a folder" in said
+
+
+def test_single_onnx_file_is_one_too(tmp_path: Path, origin: Origin) -> None:
+    data = onnxmodel.classifier()
+    origin.replies["/mine/flowers.onnx"] = response(data, Connection="close")
+    pin = sha256(data).hexdigest()
+    found = _read(settings(tmp_path, at(origin, "/mine/flowers.onnx"), model_sha256=pin), Deadline(20))
+    assert (found.name, found.data, os.path.basename(found.path)) == ("flowers", data, "model.onnx")
+
+
+def test_an_onnx_model_in_a_folder_is_read(tmp_path: Path, origin: Origin) -> None:
+    data = onnxmodel.classifier()
+    toml = f'file = "model.onnx"\nsha256 = "{sha256(data).hexdigest()}"\n'.encode()
+    origin.replies["/onnx/model.toml"] = response(toml, Connection="close")
+    origin.replies["/onnx/model.onnx"] = response(data, Connection="close")
+    assert _read(settings(tmp_path, at(origin, "/onnx")), Deadline(20)).data == data
+
+
+@pytest.mark.parametrize("library", ["libmine.so", "libedgetpu.so.1", "/tmp/x.so"])
+def test_a_model_from_elsewhere_may_not_have_native_code_loaded(
+    tmp_path: Path, origin: Origin, library: str
+) -> None:
+    toml = TOML + f'[[delegates]]\nlibrary = "{library}"\nrequired = false\n'.encode()
+    origin.replies["/mine/model.toml"] = response(toml, Connection="close")
+    told = fails(settings(tmp_path, at(origin, "/mine")))
+    assert (
+        "its model.toml names a delegate, which is native code: only a model folder on the function's own" in told
+    )
+    assert "/mine/model.tflite" not in origin.paths

@@ -89,7 +89,7 @@ def test_a_batch_of_real_images_is_downloaded_side_by_side_and_fills_no_queue(
 ) -> None:
     """With a queue of none, where each of its members would be overload to the next."""
     fake_engine(monkeypatch)
-    data, busy, decoded, whole = encode(gradient(8, 8)), Busy(), Busy(), prepare.prepare_image
+    data, busy, decoded, whole = encode(gradient(8, 8)), Busy(), Busy(), prepare.prepare_input
     together = threading.Barrier(8)
 
     def download(*_: Any) -> bytes:
@@ -103,7 +103,7 @@ def test_a_batch_of_real_images_is_downloaded_side_by_side_and_fills_no_queue(
             return whole(*given, **more)
 
     monkeypatch.setattr("mlserverless.predictor.download", download)
-    monkeypatch.setattr(prepare, "prepare_image", preparing)
+    monkeypatch.setattr(prepare, "prepare_input", preparing)
     service = Service(lambda: Predictor(folder(tmp_path / "mine"), concurrency=1, queue=0))
     service.predictor.load()
     items = [(str(at), f"s3://b/{at}") for at in range(8)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlserverless.types import Options, Outcome, Prediction, Problem, Request, Score
+from mlserverless.types import Box, Detection, Options, Outcome, Prediction, Problem, RawTensor, Request, Score
 
 SCORES = (Score("espresso", 967, 0.94921875), Score("cup", 968, 1 / 3))
 PREDICTION = Prediction("lite0", "ab12", SCORES, (("invoke", 12.5),))
@@ -30,7 +30,7 @@ def test_records_are_frozen(record: Any, field: str) -> None:
 
 
 def test_request_by_default_has_no_options_no_url_no_image_and_no_version() -> None:
-    assert Request("7") == ("7", None, None, (None, None, None, None), "", "")
+    assert Request("7") == ("7", None, None, (None, None, None, None, None), "", "")
 
 
 def test_outcome_by_default_is_of_an_empty_request() -> None:
@@ -60,6 +60,24 @@ def test_prediction_on_the_wire_is_these_bytes() -> None:
 def test_scores_have_six_significant_digits(score: float, text: str) -> None:
     wire = Prediction("m", "", (Score("a", 0, score),)).to_dict()
     assert json.dumps(wire["predictions"][0]["score"]) == text
+
+
+def test_detections_on_the_wire_are_these_bytes() -> None:
+    found = Detection("cat", 2, 1 / 3, Box(0.0, 1 / 8, 2 / 3, 1.0))
+    told = Prediction("ssd", "ab12", (), task="detect", detections=(found,))
+    assert json.dumps(told.to_dict()) == (
+        '{"model": "ssd", "sha256": "ab12", "detections": [{"label": "cat", "index": 2, "score": 0.333333, '
+        '"box": {"top": 0.0, "left": 0.125, "bottom": 0.666667, "right": 1.0}}]}'
+    )
+    assert told._replace(detections=()).told() == {"detections": []}
+
+
+def test_raw_tensors_on_the_wire_are_these_bytes() -> None:
+    outputs = RawTensor("mask", (1, 2), "INT64", (3, -1)), RawTensor("is", (1,), "BOOL", (True,))
+    assert json.dumps(Prediction("seg", "ab12", (), task="raw", outputs=outputs).to_dict()) == (
+        '{"model": "seg", "sha256": "ab12", "outputs": [{"name": "mask", "shape": [1, 2], "datatype": "INT64", '
+        '"data": [3, -1]}, {"name": "is", "shape": [1], "datatype": "BOOL", "data": [true]}]}'
+    )
 
 
 def test_timings_never_reach_the_wire() -> None:

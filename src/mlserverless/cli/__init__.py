@@ -12,6 +12,9 @@ from typing import Any
 COMMANDS = {
     "predict": "Classify images: URLs, files, or - for standard input.",
     "bench": "Measure cold starts and requests; keep a budget; choose a size.",
+    "inspect": "Tell what a model file holds, and which engines run it.",
+    "convert": "Turn a trained model into a model folder, and compare both.",
+    "certify": "Compare what is served with what your notebook computed.",
     "init": "Write a project that can be deployed to the clouds you choose.",
     "doctor": "Check offline whether a cloud will take what is to be deployed.",
     "build": "Build the smallest package that answers right, for one cloud.",

@@ -63,7 +63,7 @@ OUT = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
 @click.option("--json", "as_json", type=OUT, callback=_out, help="Write the figures as JSON; - prints them.")
 @click.option("--html", type=OUT, callback=_out, help="Write one self-contained page with plots.")
 def bench(model: str | None, html: Path | None, as_json: Path | None, **given: Any) -> None:
-    """Measure MODEL here: a folder, a .tflite file or a bundled name; by default the settings' own.
+    """Measure MODEL here: a folder, a model file or a bundled name; by default the settings' own.
 
     Without --cold, --warm and --memory-sweep: cold and warm. Images come over http from this machine. Exit code:
     0 all was measured, 1 over the budget, 2 the command or a setting is wrong, 3 the model cannot be used, or the

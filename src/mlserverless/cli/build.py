@@ -23,7 +23,10 @@ def _formats(context: click.Context, option: click.Parameter, text: str | None) 
 @click.command(epilog="Example: mlserverless build aws --model models/mine --arch arm64")
 @click.argument("provider", type=click.Choice(targets.PROVIDERS))
 @click.option(
-    "--model", help="A model folder, a .tflite file or a bundled model's name [default: the settings' own]."
+    "--model",
+    "models",
+    multiple=True,
+    help="A model folder, a file or a bundled model's name [default: the settings' own]; again for further ones.",
 )
 @click.option("--python", default="3.13", show_default=True, type=click.Choice(targets.PYTHONS))
 @click.option("--arch", default="x86_64", show_default=True, type=click.Choice(targets.ARCHES))
@@ -40,7 +43,7 @@ def build(
     provider: str,
     python: str,
     arch: str,
-    model: str | None,
+    models: tuple[str, ...],
     out: Path | None,
     check: bool,
     as_json: bool,
@@ -61,11 +64,11 @@ def build(
 
     console, errors, folder = Console(), Console(stderr=True), out or Path("build", provider)
     try:
-        target, chosen = targets.target(provider, python, arch), model or settings_model()
+        target, chosen = targets.target(provider, python, arch), models or settings_models()
     except (ValueError, MlserverlessError) as error:
         raise SystemExit(_failed(errors, error, WRONG)) from error
     if check:
-        examine(target, chosen, None, "Nothing was built")
+        examine(target, chosen[0], None, "Nothing was built")
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=errors) as bar:
         task = bar.add_task("", total=STEPS)
 
@@ -76,7 +79,9 @@ def build(
                 bar.update(task, description=word, advance=1)
 
         try:
-            package = make(target, model=chosen, out=folder, project=Path(), tell=tell, **given)
+            package = make(
+                target, model=chosen[0], models=chosen[1:], out=folder, project=Path(), tell=tell, **given
+            )
         except (BuildError, MlserverlessError, OSError) as error:
             raise SystemExit(_failed(errors, error, UNUSABLE)) from error
     if as_json:
@@ -84,7 +89,7 @@ def build(
     else:
         console.print(render(package))
     if check:
-        examine(target, chosen, package, f"Do not deploy {folder}")
+        examine(target, chosen[0], package, f"Do not deploy {folder}")
 
 
 def _failed(errors: Any, error: Exception, code: int) -> int:
@@ -92,8 +97,9 @@ def _failed(errors: Any, error: Exception, code: int) -> int:
     return code
 
 
-def settings_model() -> str:
-    """Return the model that the settings in force here name."""
+def settings_models() -> tuple[str, ...]:
+    """Return the models that the settings in force here name, the first one first."""
     from mlserverless.config import Settings
 
-    return Settings.load().model
+    settings = Settings.load()
+    return settings.model, *settings.models

@@ -1,6 +1,7 @@
 """``mlserverless conform``: does an endpoint, anywhere, keep the wire contract?"""
 
 import http.client
+import json
 import ssl
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
@@ -38,7 +39,7 @@ def conform(
     expected = _expected(model, limited) if model else None
     table = Table("case", "request", "status", "holds", title=f"The wire contract at {urlsplit(url).netloc}")
     failed = left_out = 0
-    for case in cases():
+    for case in cases(raw=_raw(ask)):
         if (case.limited and not limited) or any(not getattr(places, name) for name in case.needs()):
             left_out += 1
             continue
@@ -66,6 +67,14 @@ def _try(case: Case, ask: Ask, expected: Callable[[Case], bytes] | None) -> tupl
         return str(error)[:200], False
     except (OSError, http.client.HTTPException, ValueError) as error:
         return f"{type(error).__name__}: {error}"[:200], False
+
+
+def _raw(ask: Ask) -> bool:
+    try:
+        told = json.loads(ask("GET", "/model", {}).body)
+        return isinstance(told, dict) and told.get("task") == "raw"
+    except (OSError, http.client.HTTPException, ValueError):  # the cases tell it
+        return False
 
 
 def _expected(model: str, limited: bool) -> Callable[[Case], bytes]:

@@ -40,7 +40,7 @@ NOTHING = "Nothing was uploaded"
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="aws, azure: of the template."
 )
 @click.option(
-    "--model", help="A model folder, a .tflite file or a bundled model's name [default: the settings' own]."
+    "--model", help="A model folder, a model file or a bundled model's name [default: the settings' own]."
 )
 @click.option("--python", default="3.13", show_default=True, type=click.Choice(targets.PYTHONS))
 @click.option("--arch", default="x86_64", show_default=True, type=click.Choice(targets.ARCHES))
@@ -72,7 +72,7 @@ def deploy(
             return
         tool(provider)
         package = _built(folder) if built else _build(target, folder, model)
-        run(commands(package.target, folder, options, model_name("", package.root)), _show)
+        run(commands(package.target, folder, options, model_name("", package)), _show)
     except CommandFailed as error:
         for command in error.left:
             click.echo(f"not run: {command}", err=True)
@@ -88,12 +88,12 @@ def _planned(target: "Target", folder: Path, options: Options, model: str | None
     """Return the commands, with the model's name as the package has it, or as a build would have it."""
     from mlserverless.bundle.build import deploy_folder
     from mlserverless.bundle.package import read
-    from mlserverless.cli.build import settings_model
+    from mlserverless.cli.build import settings_models
 
     if built:
         package = read(folder)
-        return commands(package.target, folder, options, model_name("", package.root))
-    name = model_name(model or settings_model())
+        return commands(package.target, folder, options, model_name("", package))
+    name = model_name(model or settings_models()[0])
     return commands(target, folder, options, name, deploy_folder(target, Path()))
 
 
@@ -109,12 +109,17 @@ def _show_all(provider: str, planned: list[Command]) -> None:
 
 def _build(target: "Target", folder: Path, model: str | None) -> "Package":
     from mlserverless.bundle.build import build
-    from mlserverless.cli.build import settings_model
+    from mlserverless.cli.build import settings_models
 
-    chosen = model or settings_model()
+    chosen, *others = (model,) if model else settings_models()
     examine(target, chosen, None, NOTHING)
     package = build(
-        target, model=chosen, out=folder, project=Path(), tell=lambda word: click.echo(f"build: {word}", err=True)
+        target,
+        model=chosen,
+        models=tuple(others),
+        out=folder,
+        project=Path(),
+        tell=lambda word: click.echo(f"build: {word}", err=True),
     )
     examine(target, chosen, package, NOTHING)
     return package
@@ -122,7 +127,7 @@ def _build(target: "Target", folder: Path, model: str | None) -> "Package":
 
 def _built(folder: Path) -> "Package":
     """Return the package that stands in ``folder``, once it has been checked again."""
-    from mlserverless.bundle.package import packed_models, read
+    from mlserverless.bundle.package import read
 
     package = read(folder)
     check_archives(folder)
@@ -130,8 +135,7 @@ def _built(folder: Path) -> "Package":
         raise ValueError(
             f"{folder} holds an image's context, which is not what is uploaded: see docs/how-to/images.md."
         )
-    inside = packed_models(package.root)[0]
-    examine(package.target, str(inside), package, NOTHING)
+    examine(package.target, str(package.model), package, NOTHING)
     return package
 
 

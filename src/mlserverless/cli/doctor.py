@@ -40,7 +40,7 @@ def _targets(context: click.Context, option: click.Parameter, given: tuple[str, 
     help="Once for each [default: those whose folder is here, else all].",
 )
 @click.option(
-    "--model", help="A model folder, a .tflite file or a bundled model's name [default: the settings' own]."
+    "--model", help="A model folder, a model file or a bundled model's name [default: the settings' own]."
 )
 @click.option(
     "--package", "folder", type=click.Path(path_type=Path), help="What `mlserverless build` wrote: build/aws."
@@ -104,12 +104,11 @@ def _default(package: "Package | None") -> tuple["Target", ...]:
 
 def _model(package: "Package | None") -> str:
     """Return the model in the package, or the one that the settings here name."""
-    from mlserverless.bundle.package import packed_models
     from mlserverless.config import Settings
     from mlserverless.errors import ConfigError
 
-    if package is not None and (inside := packed_models(package.root)):
-        return str(inside[0])
+    if package is not None and package.model is not None:
+        return str(package.model)
     try:
         return Settings.load().model
     except ConfigError:  # a line of the checklist tells it

@@ -28,7 +28,7 @@ from mlserverless.errors import ModelUnavailable
     "--model",
     default="efficientnet-lite0",
     show_default=True,
-    help="A model folder, a .tflite file or a bundled model's name.",
+    help="A model folder, a model file or a bundled model's name.",
 )
 @click.option("--force", is_flag=True, help="Write over the files that are there already.")
 def init(folder: Path, clouds: tuple[str, ...], model: str, force: bool) -> None:

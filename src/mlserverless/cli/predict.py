@@ -16,14 +16,15 @@ from mlserverless.serving import problem
 from mlserverless.types import Prediction, Problem
 
 BAR = 24  # letters of the longest bar
+FIRST = 4  # elements of a tensor that are shown
 
 Result = tuple[str, Prediction | Problem]
 
 
 @click.command(epilog="Example: mlserverless predict photo.jpg https://example.com/cat.jpg --top-k 3")
 @click.argument("sources", nargs=-1, required=True, metavar="URL|FILE|-…")
-@click.option("--model", help="A model folder, a .tflite file or a bundled model's name.")
-@click.option("--engine", help="auto, litert, litert-python, tflite-runtime or tensorflow.")
+@click.option("--model", help="A model folder, a model file or a bundled model's name.")
+@click.option("--engine", help="auto, litert, litert-python, tflite-runtime, tensorflow or onnxruntime.")
 @click.option("--top-k", type=int, help="How many classes to answer.")
 @click.option("--score-threshold", type=float, help="Leave out classes below this score.")
 @click.option("--label", "labels_allow", multiple=True, help="Answer only this label; may be repeated.")
@@ -80,6 +81,21 @@ def _print_json(results: Iterator[Result]) -> int:
     return failed
 
 
+def _rows(result: Prediction) -> Iterator[tuple[str, str, str]]:
+    """Return a line each: a class and a bar, an object and where it is, a tensor, its type and first values."""
+    for label, _, score in result.predictions:
+        yield label, f"{score:.3f}", "█" * round(BAR * min(max(score, 0.0), 1.0))
+    for label, _, score, box in result.detections:
+        across, down = (
+            f"{100 * a:.0f}–{100 * b:.0f} %" for a, b in ((box.left, box.right), (box.top, box.bottom))
+        )
+        yield label, f"{score:.3f}", f"{across} across, {down} down"
+    for output in result.outputs:
+        values = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in output.data[:FIRST])
+        more = f", … {len(output.data):,} in all" if len(output.data) > FIRST else ""
+        yield output.name, f"{output.datatype} {'×'.join(map(str, output.shape))}", ", ".join(values) + more
+
+
 def _print_table(results: Iterator[Result], total: int) -> int:
     from rich.console import Console
     from rich.progress import track
@@ -95,10 +111,11 @@ def _print_table(results: Iterator[Result], total: int) -> int:
             failed += 1
             table.add_row(name, Text(result.code, style="red"), "", Text(result.detail))
             continue
-        for index, (label, _, score) in enumerate(result.predictions):
-            bar = Text("█" * round(BAR * min(max(score, 0.0), 1.0)), style="cyan")
-            table.add_row(name if index == 0 else "", Text(label), f"{score:.3f}", bar)
-        if not result.predictions:
-            table.add_row(name, Text("no class at or above the threshold", style="dim"), "", "")
-    console.print(table)
+        rows = list(_rows(result))
+        for index, (label, score, more) in enumerate(rows):
+            table.add_row(name if index == 0 else "", Text(label), score, Text(more, style="cyan"))
+        if not rows:
+            what = "object" if result.task == "detect" else "class"
+            table.add_row(name, Text(f"no {what} at or above the threshold", style="dim"), "", "")
+    console.print(table, markup=False)
     return failed

@@ -36,7 +36,7 @@ def _known(context: click.Context, option: click.Parameter, cloud: str) -> str:
     show_default=True,
     help="Whose runtime; NAME: one that an installed package adds.",
 )
-@click.option("--model", help="A model folder, a .tflite file or a bundled model's name.")
+@click.option("--model", help="A model folder, a model file or a bundled model's name.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port.")
 @click.option(

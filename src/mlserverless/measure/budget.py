@@ -10,7 +10,7 @@ TRY = {
     "import": "look at the dearest imports; mlserverless build ships bytecode and leaves out what is not needed",
     "sha256": "a smaller model file is read and hashed faster: quantise it, or convert it to float16",
     "compile": "a quantised model has fewer weights to pack; more memory gives the init phase more CPU",
-    "engine": "ai-edge-litert's own library is the quickest engine: leave MLSERVERLESS_ENGINE at auto",
+    "engine": "ai-edge-litert's own library is the quickest: leave MLSERVERLESS_ENGINE at auto, and convert .onnx",
     "download": "keep the images in the function's region, and smaller",
     "open": "accept only the formats that come, with MLSERVERLESS_FORMATS: each has a decoder to import",
     "prepare": "send smaller images; JPEG decodes at a fraction of its size (MLSERVERLESS_DECODE=fast)",

@@ -93,8 +93,8 @@ def explain(entry: str, rest: list[str], first_line: float, started: float) -> d
     parts: Stages = []
     chosen = engines.select
 
-    def select(name: str) -> engines.Engine:
-        found = chosen(name)
+    def select(*given: Any) -> engines.Engine:
+        found = chosen(*given)
         return found._replace(load=_timed(parts, "model: compile", found.load))
 
     mark = _add(stages, "import the function", mark)

@@ -74,6 +74,7 @@ def test_it_builds_what_is_usual_and_shows_it(builder: Builder) -> None:
         {
             "target": Target("aws", "3.13", "x86_64"),
             "model": "efficientnet-lite0",
+            "models": (),
             "out": Path("build/aws"),
             "project": Path(),
             "image": False,
@@ -92,12 +93,14 @@ def test_it_builds_what_is_usual_and_shows_it(builder: Builder) -> None:
 
 
 def test_every_option_reaches_the_build(builder: Builder) -> None:
-    words = "--python 3.12 --arch arm64 --model roses --out there --image --layer --no-stores --no-slim --strip"
+    words = "--python 3.12 --arch arm64 --model roses --model blue=asters --out there --image --layer"
+    words += " --no-stores --no-slim --strip"
     assert run("aws", *words.split(), "--formats", "PNG, jpeg", "--no-check").exit_code == 0
     assert builder.asked == [
         {
             "target": Target("aws", "3.12", "arm64"),
             "model": "roses",
+            "models": ("blue=asters",),
             "out": Path("there"),
             "project": Path(),
             "image": True,
@@ -111,10 +114,10 @@ def test_every_option_reaches_the_build(builder: Builder) -> None:
     assert builder.examined == []
 
 
-def test_the_settings_name_the_model(builder: Builder) -> None:
-    Path("mlserverless.toml").write_text('model = "dogs-vs-cats"\n')
+def test_the_settings_name_the_models(builder: Builder) -> None:
+    Path("mlserverless.toml").write_text('model = "dogs-vs-cats"\nmodels = ["asters"]\n')
     assert run("gcp").exit_code == 0
-    assert builder.asked[0]["model"] == "dogs-vs-cats"
+    assert (builder.asked[0]["model"], builder.asked[0]["models"]) == ("dogs-vs-cats", ("asters",))
 
 
 def test_wrong_settings_are_told(builder: Builder) -> None:

@@ -1,7 +1,10 @@
 """``mlserverless conform`` against endpoints that keep the contract, and against some that do not."""
 
+import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -40,9 +43,15 @@ seen: list[dict[str, str]] = []
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A container's endpoint, below a path."""
+    with serving("efficientnet-lite0") as url:
+        yield url
+
+
+@contextmanager
+def serving(model: str) -> Iterator[str]:
     from threading import Thread
 
-    service = Service(lambda: Predictor(max_bytes=http.LIMIT, allow_private_addresses=True))
+    service = Service(lambda: Predictor(model, max_bytes=http.LIMIT, allow_private_addresses=True))
     application = Wsgi(service)
 
     def below(environ: Any, start_response: Any) -> Any:
@@ -70,6 +79,16 @@ def test_an_endpoint_that_keeps_the_contract(endpoint: str, world: World) -> Non
     assert "NO" not in done.output
 
 
+def test_a_raw_model_refuses_what_chooses_classes(tmp_path: Path, models: Path, world: World) -> None:
+    shutil.copytree(models / "dogs-vs-cats", tmp_path / "mine")
+    toml = tmp_path / "mine" / "model.toml"
+    toml.write_text('task = "raw"\n' + toml.read_text().replace('labels = "labels.txt"\n', ""))
+    with serving(str(tmp_path / "mine")) as url:
+        done = run("--url", url, "--image-url", world.places().image, "--model", str(tmp_path / "mine"))
+    assert done.exit_code == 0, done.output
+    assert "23 of 23 hold, 4 not tried." in done.output
+
+
 def test_without_an_image_the_urls_are_left_out(endpoint: str) -> None:
     done = run("--url", endpoint)
     assert "18 of 18 hold, 9 not tried." in done.output
@@ -79,7 +98,7 @@ def test_without_an_image_the_urls_are_left_out(endpoint: str) -> None:
 def test_a_key_is_sent_with_every_request(endpoint: str) -> None:
     seen.clear()
     run("--url", endpoint, "--header", "x-functions-key:  KEY ")
-    assert len(seen) == 18
+    assert len(seen) == 19, "and what the task is"
     assert {headers["x-functions-key"] for headers in seen} == {"KEY"}
 
 

@@ -17,7 +17,7 @@ from mlserverless.cli import predict as module
 from mlserverless.cli.predict import _print_table, predict
 from mlserverless.errors import SourceNotFound
 from mlserverless.serving import problem
-from mlserverless.types import Prediction, Score
+from mlserverless.types import Box, Detection, Prediction, RawTensor, Score
 
 PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
 FLOWER, CHINA = str(PHOTOS / "flower.jpg"), str(PHOTOS / "china.jpg")
@@ -199,11 +199,11 @@ def test_the_table_names_the_image_once_and_draws_the_scores(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     scores = Score("cat", 0, 1.5), Score("dog", 1, 0.5), Score("[bold]owl", 2, -0.25)
-    failed, shown = table(("https://x.example/a/cat.jpg", Prediction("m", "0", scores)), capsys=capsys)
+    failed, shown = table(("https://x.example/a/cat[red].jpg", Prediction("m", "0", scores)), capsys=capsys)
     assert failed == 0
     assert [line.split() for line in shown] == [
         ["image", "label", "score"],
-        ["cat.jpg", "cat", "1.500", "█" * module.BAR],
+        ["cat[red].jpg", "cat", "1.500", "█" * module.BAR],
         ["dog", "0.500", "█" * (module.BAR // 2)],
         ["[bold]owl", "-0.250"],
     ]
@@ -220,3 +220,32 @@ def test_the_table_tells_of_problems_and_of_no_class(
     assert "There is [no] image." in shown[1]
     assert shown[1].startswith("a/"), "a name that ends with a slash is shown whole"
     assert "no class at or above the threshold" in shown[2]
+
+
+def test_the_table_tells_where_objects_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    found = Detection("cat", 1, 0.875, Box(0.1, 0.2, 0.3, 0.4)), Detection("dog", 2, 0.5, Box(0, 0, 1, 1))
+    seen = Prediction("m", "0", (), task="detect", detections=found)
+    _, shown = table(("a/cats.jpg", seen), ("none.jpg", seen._replace(detections=())), capsys=capsys)
+    assert [" ".join(line.split()) for line in shown[1:]] == [
+        "cats.jpg cat 0.875 20–40 % across, 10–30 % down",
+        "dog 0.500 0–100 % across, 0–100 % down",
+        "none.jpg no object at or above the threshold",
+    ]
+
+
+def test_the_table_tells_what_raw_tensors_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    outputs = (
+        RawTensor("mask", (1, 5), "INT64", (1, 2, 3, 4, 5)),
+        RawTensor("m", (1, 2), "FP32", (0.333333343, 1.0)),
+    )
+    _, shown = table(("a.jpg", Prediction("m", "0", (), task="raw", outputs=outputs)), capsys=capsys)
+    assert [" ".join(line.split()) for line in shown[1:]] == [
+        "a.jpg mask INT64 1×5 1, 2, 3, 4, … 5 in all",
+        "m FP32 1×2 0.333333, 1",
+    ]

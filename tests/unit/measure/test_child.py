@@ -49,7 +49,7 @@ def test_explained_are_the_parts_of_the_load_and_of_the_request(url: str, monkey
     told = child.explain("", [url], begun, begun)
     found = names(told["stages"])
     assert found[:4] == ["interpreter start", "import Pillow", "import the function", "import http client"]
-    assert found[4:8] == ["engine library", "model: read, sha256", "model: compile", "model: checks"]
+    assert found[4:8] == ["model: read, sha256", "engine library", "model: compile", "model: checks"]
     assert set(INSIDE) <= set(found)
     assert found[-1] == "rest of the request"
     assert "load" not in found
