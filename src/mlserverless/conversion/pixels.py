@@ -11,7 +11,9 @@ from mlserverless.engines import Tensor
 from mlserverless.errors import ImageError, ModelUnavailable
 from mlserverless.measure import photos
 from mlserverless.model_toml import Input
+from mlserverless.model_values import Range
 
+CHANNELS = 3  # whose ranges may differ
 MOST = 500  # pictures: ranges hardly grow after a hundred
 MAX_PIXELS = 200_000_000  # of training pictures, which are the caller's own
 # Of each bundled photo, the share of its shorter side that a square has, and where it begins (across, down): every
@@ -34,6 +36,18 @@ def found(folder: Path) -> list[Path]:
         raise Misused(f"There are no pictures under {folder}; read are {', '.join(formats.PLUGINS)}.")
     step = max(1.0, len(files) / MOST)
     return [files[int(i * step)] for i in range(min(len(files), MOST))]
+
+
+def span(scale: Range, samples: Sequence[Any]) -> tuple[float, float]:
+    """Return the least and the greatest value of pixels in the range ``scale``, and of ``samples`` beyond these.
+
+    Not of the samples alone: pictures to come may be darker and brighter. Raw pixels end at 0 and 255, so that
+    their steps are whole numbers, as which they are fed.
+    """
+    if scale in ("raw", ""):
+        return 0.0, 255.0
+    ends = [preprocess.scaled(pixel, channel, scale) for pixel in (0, 255) for channel in range(CHANNELS)]
+    return min(*ends, *(float(one.min()) for one in samples)), max(*ends, *(float(one.max()) for one in samples))
 
 
 def _is_picture(path: Path) -> bool:

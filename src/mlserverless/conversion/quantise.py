@@ -17,12 +17,20 @@ EVERY = ".*"  # of the layers' names
 BITS = 8
 
 
-def quantised(data: bytes, how: str, samples: Sequence[Any], *, dense_by_unit: bool) -> bytes:
+def quantised(
+    data: bytes,
+    how: str,
+    samples: Sequence[Any],
+    *,
+    dense_by_unit: bool,
+    span: tuple[float, float] | None = None,
+) -> bytes:
     """Return the float .tflite file ``data`` quantised as ``how`` says.
 
     ``samples`` are inputs (float32 arrays of the input's shape) like those to come. ``dense_by_unit``: with
     "dynamic", a dense layer has a scale for each of its units, which takes version 12 of FULLY_CONNECTED;
-    tflite-runtime 2.14 has 10 at most. Raises ConversionError where the model is quantised already, or cannot be.
+    tflite-runtime 2.14 has 10 at most. ``span``: the least and the greatest value of the input, where these are
+    not the samples'. Raises ConversionError where the model is quantised already, or cannot be.
     """
     model = flat.unpacked(data)
     if how == "none":
@@ -35,6 +43,8 @@ def quantised(data: bytes, how: str, samples: Sequence[Any], *, dense_by_unit: b
     flat.sign(model)
     floats = flat.packed(model)
     found = ranges.measured(floats, samples) if how == "int8" else {}
+    if found and span:
+        found[taken.name.decode()] = span
     if found:
         flat.heal(model, found)
     try:

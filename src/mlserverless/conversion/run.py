@@ -143,7 +143,8 @@ class _Work:
         else:
             here = not todo.engines and find_spec("tflite_runtime") is not None
             by_unit = BY_UNIT not in todo.engines and not here
-            data = quantise.quantised(data, todo.quantize, samples, dense_by_unit=by_unit)
+            span = pixels.span(todo.wanted.range, samples)
+            data = quantise.quantised(data, todo.quantize, samples, dense_by_unit=by_unit, span=span)
         return data, made.look(data, todo.form, size)
 
     def _told_of_calibration(self, pictures: Pictures) -> None:

@@ -1,6 +1,7 @@
 """Pictures: which are found, which are bundled, and that they become what the served model gets."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,3 +72,19 @@ def test_a_damaged_picture(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(Misused, match="cannot be read"):
         pixels.arrays([path], read_input({"range": "unit"}, "the test"), FLOATS)
+
+
+@pytest.mark.parametrize(
+    ("scale", "lowest", "highest"),
+    [
+        ("raw", 0.0, 255.0),
+        ("unit", 0.0, 2.5),
+        ("signed", -1.0, 2.5),
+        (((0.0, 10.0, 20.0), (1.0,)), -20.0, 255.0),
+    ],
+)
+def test_the_span_is_that_of_all_pixels_and_of_what_a_resizer_adds(
+    scale: Any, lowest: float, highest: float
+) -> None:
+    samples = [np.array([0.5, 2.5], np.float32), np.array([0.25], np.float32)]
+    assert pixels.span(scale, samples) == (lowest, highest)

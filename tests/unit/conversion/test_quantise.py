@@ -54,6 +54,13 @@ def test_weights_of_float16() -> None:
     assert (tensors["image"].dtype, tensors["scores"].dtype) == ("float32", "float32")
 
 
+def test_an_inputs_span_is_what_is_told_not_what_the_samples_had() -> None:
+    data = quantised(network(), "int8", INPUTS, dense_by_unit=True, span=(0.0, 255.0))
+    whole = graph.read(data).subgraphs[0]
+    taken = whole.tensors[whole.inputs[0]]
+    assert (taken.scales, taken.zero_points) == ((1.0,), (-128,))
+
+
 def test_types_of_int8() -> None:
     whole = graph.read(made("int8")).subgraphs[0]
     assert {whole.tensors[i].dtype for i in (*whole.inputs, *whole.outputs)} == {"int8"}
