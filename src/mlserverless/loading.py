@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mlserverless import contradictions, engines, model, preprocess, tasks
+from mlserverless import engines, model, preprocess, tasks
 from mlserverless.config import Settings, vcpus
 from mlserverless.deadline import Deadline
 from mlserverless.engines import Engine, EngineMissing, Interpreter, Tensor, Wanted
@@ -68,7 +68,10 @@ def load(
     image, target, outputs, task = pool.run(check, Deadline())
     loaded = Loaded(found, engine.name, image, outputs, pool, target, task.name, task.places)
     classes = tasks.classes(loaded.output) if task.name == "classify" else 0
-    contradictions.check(found, image, target.channels, classes, task.name)
+    if found.metadata.present:
+        from mlserverless import contradictions  # a file without metadata contradicts nothing
+
+        contradictions.check(found, image, target.channels, classes, task.name)
     labels = found.labels or tuple(map(str, range(classes)))
     _check_settings(settings, found.name, task.name, labels)
     if spare():

@@ -58,7 +58,7 @@ def load(where: str, sha256: str = "") -> Model:
     """
     path = locate(where)
     folder = path if os.path.isdir(path) else ""
-    table = _toml(os.path.join(folder, "model.toml")) if folder else {}
+    table = read_toml(os.path.join(folder, "model.toml")) if folder else {}
     file = os.path.join(folder, file_name(table, folder)) if folder else path
     pins = {"model.toml": table.get("sha256", ""), "the setting model_sha256": sha256}
     data, digest = _read(file, pins)
@@ -172,7 +172,8 @@ def _contents(path: str) -> "Contents":
         return mmap(file.fileno(), 0, access=ACCESS_COPY)
 
 
-def _toml(path: str) -> dict[str, Any]:
+def read_toml(path: str) -> dict[str, Any]:
+    """Return what the model.toml at ``path`` says; raise ModelUnavailable."""
     try:
         with open(path, "rb") as file:
             data = file.read()

@@ -3,7 +3,6 @@
 import os
 
 from mlserverless import model as models
-from mlserverless import model_toml
 from mlserverless.config import DOCS, Settings
 from mlserverless.errors import ModelUnavailable
 
@@ -42,16 +41,8 @@ def name_of(where: str) -> str:
     if "://" in where:  # what it holds is known when it was downloaded
         return os.path.splitext(where.partition("?")[0].rstrip("/").rpartition("/")[2])[0]
     path = models.locate(where)
-    if os.path.isdir(path):
-        file = os.path.join(path, "model.toml")
-        try:
-            with open(file, "rb") as stream:
-                table = model_toml.parse(stream.read(), file)
-        except OSError as error:
-            raise ModelUnavailable(f"{file} cannot be read: {error.strerror}.") from error
-        if name := table.get("name"):
-            return str(name)
-    return models.stem(path)
+    table = models.read_toml(os.path.join(path, "model.toml")) if os.path.isdir(path) else {}
+    return table.get("name") or models.stem(path)
 
 
 def _shown(where: str) -> str:

@@ -4,9 +4,7 @@ Prints a JSON object: a case's name, and the largest difference between the orig
 the error.
 """
 
-import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from helpers import onnxmodel
+from helpers.cases import tell
 from mlserverless.conversion.frameworks import Asked, open_source
-from mlserverless.conversion.problem import ConversionError
 from mlserverless.conversion.source import recognise
 
 SHAPE = (1, 12, 10, 3)
@@ -142,18 +140,5 @@ def damaged() -> Path:
     return PLACE / "broken"
 
 
-def main() -> None:
-    """Try every case."""
-    found: dict[str, Any] = {}
-    for name, case in CASES.items():
-        try:
-            found[name] = case()
-        except ConversionError as error:
-            found[name] = f"{type(error).__name__}: {error}"
-        if isinstance(found[name], bytes):
-            found[name] = len(found[name])
-    sys.stdout.write("\n" + json.dumps(found) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    tell(CASES)

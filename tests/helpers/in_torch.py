@@ -4,8 +4,6 @@ Prints a JSON object: a case's name, and the largest difference between the orig
 the error.
 """
 
-import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from helpers.cases import tell
 from mlserverless.conversion.frameworks import Asked, open_source
-from mlserverless.conversion.problem import ConversionError
 from mlserverless.conversion.source import recognise
 
 SHAPE = (1, 3, 12, 10)
@@ -99,16 +97,5 @@ CASES = {
 }
 
 
-def main() -> None:
-    """Try every case."""
-    found: dict[str, Any] = {}
-    for name, case in CASES.items():
-        try:
-            found[name] = case()
-        except ConversionError as error:
-            found[name] = f"{type(error).__name__}: {error}"
-    sys.stdout.write("\n" + json.dumps(found) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    tell(CASES)

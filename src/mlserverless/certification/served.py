@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlserverless import formats, postprocess, prepare, preprocess
+from mlserverless import formats, modes, postprocess, prepare, preprocess
 from mlserverless.certification.arrays import Array
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
@@ -17,8 +17,6 @@ from mlserverless.target import ORDERS, Target
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-ORIENTATION = 0x0112  # Exif 2.32, 4.6.4
 
 
 class Served:
@@ -119,7 +117,7 @@ class Served:
 
 def sideways(image: "Image") -> bool:
     """Whether the Exif orientation of ``image`` swaps its width and height."""
-    return image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+    return modes.turned(image) in modes.SIDEWAYS
 
 
 def as_array(pixels: Any, target: Target) -> Array:

@@ -12,6 +12,7 @@ from importlib import import_module
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from mlserverless.engines.onnx import NAMES
 from mlserverless.errors import ModelUnavailable
 from mlserverless.inspection.graph import OPEN, Tensor
 from mlserverless.inspection.memory import Weights
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mlserverless.inspection.report import Report
 
 SECONDS = 120.0
-NAMES = {"float": "float32", "double": "float64"}  # what ONNX calls otherwise than numpy
 RUNTIME = 'Inputs and outputs are not told: pip install "mlserverless[onnx]".'
 PACKAGE = "Operators and weights are not told: pip install onnx."
 

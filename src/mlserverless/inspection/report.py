@@ -91,11 +91,7 @@ def inspect(where: str, engines: tuple[str, ...] | None = None) -> Report:
 
 
 def _table(path: str) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file:
-            table = model_toml.parse(file.read(), path)
-    except OSError as error:
-        raise ModelUnavailable(f"{path} cannot be read: {error.strerror}.") from error
+    table = models.read_toml(path)
     model_toml.read_input(table.get("input", {}), path)  # as when it is served
     model_toml.read_output(table.get("output", {}), path)
     model_values.choice("task", table.get("task", model_toml.TASKS[0]), model_toml.TASKS, path)
