@@ -4,15 +4,12 @@ import math
 import random
 import threading
 from collections import Counter
-from types import SimpleNamespace
-from typing import Any
 
 import obstore
 from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
-from helpers.services import PREDICTION
-from mlserverless.config import Settings
+from helpers.services import PREDICTION, FakePredictor
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceTimeout, UndecodableImage
 from mlserverless.types import Prediction, Request
@@ -56,16 +53,12 @@ class Faults:
         return any(begin <= self.now < end for begin, end in self.outages)
 
 
-class Predictor:
+class Predictor(FakePredictor):
     """Answers by the object's name, without a model: what a delivery does is the question here."""
 
     def __init__(self, faults: Faults) -> None:
+        super().__init__(sink="s3://results/out")
         self._faults = faults
-        self.settings = Settings.load({}, sink="s3://results/out")
-
-    @property
-    def loaded(self) -> Any:
-        return SimpleNamespace(model=SimpleNamespace(name=PREDICTION.model, sha256=PREDICTION.sha256))
 
     def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
         name = (request.url or "").rpartition("/")[2]
