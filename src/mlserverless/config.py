@@ -7,10 +7,11 @@ below, in ``_READERS``. An unknown name or a bad value is a ConfigError that nam
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlserverless import readers, toml
 from mlserverless.errors import ConfigError
+from mlserverless.named_tuple import NamedTuple
 
 PREFIX = "MLSERVERLESS_"
 DOCS = "docs/reference/settings.md"

@@ -3,8 +3,9 @@
 Every size here is of the upright image, (width, height) in pixels.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.single import f32
 
 if TYPE_CHECKING:

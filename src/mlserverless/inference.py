@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Container
 from contextlib import suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mlserverless import postprocess, prepare, preprocess
 from mlserverless.config import Settings
@@ -15,6 +15,7 @@ from mlserverless.deadline import Deadline
 from mlserverless.engines import Interpreter, Tensor
 from mlserverless.errors import DeadlineExceeded, ImageTooLarge, InvalidRequest, ModelUnavailable, Overloaded
 from mlserverless.loading import Loaded
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.pace import Pace
 from mlserverless.postprocess import Choice
 from mlserverless.types import Options, Prediction, Request

@@ -1,7 +1,6 @@
 """A model made ready to answer: its file read, an engine chosen, its tensors checked, a pool around it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from mlserverless import engines, model, preprocess, tasks
 from mlserverless.config import Settings, vcpus
@@ -10,6 +9,7 @@ from mlserverless.engines import Engine, EngineMissing, Interpreter, Tensor, Wan
 from mlserverless.errors import ModelUnavailable
 from mlserverless.interpreter import Pool
 from mlserverless.logs import log
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.readers import shown
 from mlserverless.target import ORDERS, Target
 

@@ -6,7 +6,7 @@ once, and its sha256 is part of every answer; where ``model.toml`` pins one, ano
 
 import os
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mlserverless import model_toml, model_values
 from mlserverless.errors import ModelUnavailable
@@ -15,6 +15,7 @@ from mlserverless.metadata.read import image_input, read
 from mlserverless.metadata.records import Metadata
 from mlserverless.model_toml import METADATA, TASKS, Delegate, Input, Output
 from mlserverless.model_values import DOCS, Range
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mlserverless.metadata.calibration import Curves

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlserverless import toml
 from mlserverless.errors import ModelUnavailable
@@ -20,6 +20,7 @@ from mlserverless.model_values import (
     text,
     whole,
 )
+from mlserverless.named_tuple import NamedTuple
 
 TASKS = ("classify", "detect", "raw")
 METADATA = ("use", "ignore")  # the .tflite file's own

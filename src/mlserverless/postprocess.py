@@ -9,10 +9,10 @@ import math
 from array import array
 from collections.abc import Container, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from mlserverless.engines import Tensor
 from mlserverless.errors import InvalidRequest, ModelUnavailable
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.readers import shown
 from mlserverless.types import Options, Score
 

@@ -1,11 +1,12 @@
 """An opened image -> an upright image of the model's size and channels."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mlserverless.fitting import Placement, Plan, placement, plan
 from mlserverless.formats import guarded, open_image
 from mlserverless.model_toml import FIT, Input
 from mlserverless.modes import SIDEWAYS, colour, fill, in_mode, turned
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,10 +1,11 @@
 """What an image has to become for a model: height, width, channels and their order, by the shape of its input."""
 
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model_values import DOCS
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mlserverless.engines import Tensor

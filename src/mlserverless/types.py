@@ -4,7 +4,9 @@ They are named tuples, not dataclasses: just as frozen, and importing ``dataclas
 that ``typing`` (which Pillow imports anyway) does not.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mmap import mmap

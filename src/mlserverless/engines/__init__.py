@@ -7,12 +7,13 @@ the file.
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mlserverless.errors import ModelUnavailable
 from mlserverless.logs import log
 from mlserverless.model_toml import Delegate
 from mlserverless.model_values import DOCS
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents

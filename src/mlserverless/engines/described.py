@@ -1,7 +1,7 @@
 """What a compiled model takes and gives, as LiteRT's C interface tells it: a signature's tensors, their sizes."""
 
 import ctypes as c
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mlserverless.engines import Tensor, Wanted, chosen, closed
 from mlserverless.engines.capi import (
@@ -15,6 +15,7 @@ from mlserverless.engines.capi import (
     TensorType,
 )
 from mlserverless.errors import ModelUnavailable
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents

@@ -6,11 +6,12 @@ stands for; LiteRT's C interface does not say what is open. Slots are the order 
 
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mlserverless.engines import chosen
 from mlserverless.errors import ModelUnavailable
 from mlserverless.metadata.flatbuffer import Table
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents

@@ -6,9 +6,9 @@ off and hands what is in it to :func:`mlserverless.events.message.read`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from mlserverless.errors import InvalidRequest
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.types import Request
 
 Found = Request | InvalidRequest

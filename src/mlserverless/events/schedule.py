@@ -6,11 +6,12 @@ count), or one JSON list of them.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.events import Part, decode, message, parts
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.recording import hand_back, lasting, serve
 from mlserverless.serving import Service
 from mlserverless.types import Outcome, Request

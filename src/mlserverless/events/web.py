@@ -6,12 +6,13 @@ what never will pass, which Knative and Event Grid dead-letter at once.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlserverless.deadline import Deadline
 from mlserverless.errors import SourceError
 from mlserverless.events import Found, Part, cloudevent, decode, message, objects, parts
 from mlserverless.events.schedule import Schedule, Tick
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.recording import lasting, serve
 from mlserverless.serving import Redeliver, Service, new_id, problem
 from mlserverless.types import Outcome, Problem, Request

@@ -6,11 +6,12 @@ x).
 """
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mlserverless.metadata.labels import associated
 from mlserverless.metadata.read import corrupt
 from mlserverless.metadata.records import Calibration
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents

@@ -1,6 +1,6 @@
 """What TFLite metadata says, as frozen records. "", (), None: it does not say. The terms are the schema's."""
 
-from typing import NamedTuple
+from mlserverless.named_tuple import NamedTuple
 
 
 class LabelFile(NamedTuple):

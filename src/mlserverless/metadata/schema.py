@@ -4,7 +4,7 @@ Field numbers are the order of the fields in ``metadata_schema.fbs`` and ``schem
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlserverless.errors import ModelUnavailable
 from mlserverless.metadata.flatbuffer import Table
@@ -22,6 +22,7 @@ from mlserverless.metadata.read import (
     VALUE_LABELS,
 )
 from mlserverless.metadata.records import LabelFile, TensorInfo
+from mlserverless.named_tuple import NamedTuple
 
 BUFFERS, MODEL_SLOTS = 4, 8
 VERSION, MOVED = 0, (1, 2, 3, 5, 7)  # operator codes, subgraphs, description, metadata_buffer, signatures

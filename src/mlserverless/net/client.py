@@ -1,10 +1,11 @@
 """One GET: redirects followed and checked anew, bytes capped, every failure one of our errors."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlserverless.deadline import Deadline
 from mlserverless.errors import InvalidRequest, SourceBlocked, SourceError, SourceTimeout
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.net import answer, pool
 from mlserverless.net.connection import GuardedConnection
 from mlserverless.net.head import Improper

@@ -9,8 +9,9 @@ import atexit
 import os
 import threading
 from time import time
-from typing import Any, NamedTuple
+from typing import Any
 
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.net.timed import readable
 
 MOST = 16  # connections kept, over all origins: as many as a batch has under way

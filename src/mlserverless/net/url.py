@@ -4,9 +4,8 @@ Taken apart by hand: ``urllib.parse`` costs a cold start 4 ms, and it accepts wh
 is accepted here it reads alike, which the tests hold it to.
 """
 
-from typing import NamedTuple
-
 from mlserverless.errors import InvalidRequest, SourceBlocked
+from mlserverless.named_tuple import NamedTuple
 
 WEB = ("http", "https")
 STORES = ("s3", "gs", "az")

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.types import Outcome, Prediction, Request
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ modules of their own, which only a model of that task imports.
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mlserverless import postprocess
 from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model_values import DOCS
+from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mlserverless.model import Model

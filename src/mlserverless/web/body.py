@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlserverless.errors import ImageTooLarge, InvalidRequest, UnsupportedMediaType
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.options import READERS, read_options
 from mlserverless.types import Options, Request
 from mlserverless.web.http import HttpRequest

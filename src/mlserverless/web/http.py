@@ -4,7 +4,9 @@ Two frozen records and one protocol, with no framework's types in them. Header n
 request, so a look-up needs no folding; a response keeps its header order.
 """
 
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
+
+from mlserverless.named_tuple import NamedTuple
 
 Event = TypeVar("Event", contravariant=True)
 Reply = TypeVar("Reply", covariant=True)

@@ -8,7 +8,7 @@ deliveries, Event Grid tries for a day.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import sleep
-from typing import Any, NamedTuple
+from typing import Any
 
 import azure.functions as func
 
@@ -18,6 +18,7 @@ from mlserverless.events import Part, cloudevent, envelopes, message, parts
 from mlserverless.events.objects import blob_place
 from mlserverless.events.schedule import Schedule, Tick
 from mlserverless.events.whole import WholeEvent
+from mlserverless.named_tuple import NamedTuple
 from mlserverless.recording import hand_back, lasting, serve
 from mlserverless.serving import Redeliver, Service
 from mlserverless.sinks import Sink
