@@ -93,8 +93,9 @@ def build(
             if strip:
                 symbols.strip(parts.site)
             tell("compiling")
+            bare = slimming.undocumented(parts.site, trial.whole) if slim else frozenset()
             for part in filter(None, parts):
-                bytecode.add(part, trial.python)
+                bytecode.add(part, trial.python, bare if part == parts.site else ())
         tell("packing")
         fresh = scratch / "out"
         fresh.mkdir()

@@ -20,6 +20,9 @@ from mlserverless.bundle.targets import Target
 
 ADAPTERS = {"aws": ("aws",), "azure": ("azure",), "gcp": ("gcp.py",), "container": ("wsgi.py",)}
 TOOLS = ("bundle", "certification", "cli", "conversion", "inspection", "local", "measure", "testing")
+# Modules that only those, or the command line, import.
+ALONE = ("__main__.py", "metadata/archive.py", "metadata/schema.py", "metadata/write.py")
+DOCUMENTED = ("numpy",)  # hands docstrings from one function to another when it is imported, and takes no None
 LIBRARY = re.compile(r"\.(so(\.[\d.]+)?|dylib)$")
 ABI = re.compile(r"\.(cpython-\d+[^.]*|abi3)(?=\.so$|\.dylib$)|\.cpython-\d+-darwin(?=\.so$)")
 SOURCES = (".pyi", ".pyx", ".pxd", ".h", ".hpp", ".c", ".cc", ".a", ".typed", ".md", ".rst", ".ipynb")
@@ -113,11 +116,20 @@ def rule(facts: Facts, name: str) -> str:
     return DATA
 
 
+def undocumented(root: Path, whole: Iterable[str]) -> frozenset[str]:
+    """Return the modules in ``root`` whose bytecode needs no docstrings: not those of what is left ``whole``."""
+    owners, left = _owners(root), _asked_for(root, whole)
+    names = (path.as_posix() for path in files(root) if path.suffix == ".py")
+    return frozenset(
+        name for name in names if owners.get(name, "") not in left and name.split("/")[0] not in DOCUMENTED
+    )
+
+
 def _ours(target: Target, path: PurePosixPath) -> str:
     inner = path.parts[1:]
     if inner[0] == "_models":  # whatever its files are called
         return ""
-    if inner[0] in TOOLS or inner == ("__main__.py",):
+    if inner[0] in TOOLS or "/".join(inner) in ALONE:
         return ELSEWHERE
     if inner[0] == "adapters" and inner[1] not in ("__init__.py", *ADAPTERS[target.provider]):
         return ELSEWHERE

@@ -1,6 +1,7 @@
 """Bytecode beside the sources: of the unchecked kind, the same in every build."""
 
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -69,3 +70,25 @@ def test_a_module_that_is_none_is_named(tmp_path: Path) -> None:
     (tree(tmp_path) / "pkg" / "broken.py").write_text("def f(:\n")
     with pytest.raises(BuildError, match=r"(?s)A module of the package cannot be compiled: .*pkg/broken\.py"):
         bytecode.add(tmp_path, sys.executable)
+
+
+def test_docstrings_are_left_out_where_nobody_reads_them_and_assertions_stay(tmp_path: Path) -> None:
+    source = (
+        '"""A module."""\nfrom __future__ import annotations\n\nclass A:\n    """A class."""\n\n'
+        '    def f(self, x):\n        """A method."""\n        assert x, "it is wanted"\n        return "x", x\n\n'
+        'async def g():\n    """A coroutine."""\n    return 1\n\nTEXT = """no docstring"""\n'
+    )
+    for name in ("bare.py", "told.py"):
+        (tmp_path / name).write_text(source)
+    bytecode.add(tmp_path, sys.executable, {"bare.py"})
+    script = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import bare, told, inspect, json\n"
+        "def told_by(m): return [m.__doc__, m.A.__doc__, m.A.f.__doc__, m.g.__doc__, m.TEXT, m.A().f(2)]\n"
+        "try: bare.A().f(0)\nexcept AssertionError as error: line = error.__traceback__.tb_next.tb_lineno\n"
+        "print(json.dumps([told_by(bare), told_by(told), line]))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], check=True, capture_output=True, text=True)
+    bare, told, line = json.loads(done.stdout)
+    assert bare == [None, None, None, None, "no docstring", ["x", 2]]
+    assert told == ["A module.", "A class.", "A method.", "A coroutine.", "no docstring", ["x", 2]]
+    assert line == 9, "a traceback names the source's own line"

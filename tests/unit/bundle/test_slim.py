@@ -199,7 +199,14 @@ def test_what_is_no_import_names_no_module(tmp_path: Path, source: str) -> None:
 
 def test_of_this_package_other_clouds_and_the_command_line_go(tmp_path: Path) -> None:
     names = ["__init__.py", "__main__.py", "py.typed", "predictor.py", "cli/build.py", "bundle/slim.py"]
-    names += ["local/front.py", "testing/http.py", "sinks/log.py", "_models/mine/model.tflite"]
+    names += ["metadata/__init__.py", "metadata/read.py", "metadata/write.py", "metadata/schema.py"]
+    names += [
+        "metadata/archive.py",
+        "local/front.py",
+        "testing/http.py",
+        "sinks/log.py",
+        "_models/mine/model.tflite",
+    ]
     names += [
         "_models/mine/labels.txt",
         "_models/mine/LICENSE.md",
@@ -216,11 +223,25 @@ def test_of_this_package_other_clouds_and_the_command_line_go(tmp_path: Path) ->
         "container": {"adapters/wsgi.py"},
     }
     tools = {"__main__.py", "cli/build.py", "bundle/slim.py", "local/front.py", "testing/http.py"}
+    tools |= {"metadata/write.py", "metadata/schema.py", "metadata/archive.py"}
     for provider, mine in own.items():
         others = set().union(*own.values()) - mine
         expected = {**dict.fromkeys(tools | others, ELSEWHERE), "py.typed": UNUSED}
         found = left_out(root, [], Target(provider))
         assert found == {f"mlserverless/{name}": why for name, why in expected.items()}, provider
+
+
+def test_docstrings_stay_in_what_is_not_slimmed(tmp_path: Path) -> None:
+    files = {
+        "alpha/__init__.py": "",
+        "beta.py": "",
+        "mlserverless/model.py": "",
+        "numpy/core.py": "",
+        "alpha/data.txt": "",
+    }
+    root = tree(tmp_path, files | {f"{INFO}/METADATA": ""}, {INFO: ("alpha",)})
+    assert slim.undocumented(root, ()) == {"alpha/__init__.py", "beta.py", "mlserverless/model.py"}
+    assert slim.undocumented(root, ["alpha"]) == {"beta.py", "mlserverless/model.py"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads this machine's own libraries, Linux's")

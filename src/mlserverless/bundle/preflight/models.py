@@ -81,7 +81,7 @@ def _certified(loaded: models.Model) -> Finding:
 
 
 def _refused(told: str) -> Finding:
-    if "label file" in told or "labels, but" in told:
+    if any(words in told for words in ("label file", "labels, but", "the labels in model.toml")):
         mend = f"Put the file there, UTF-8, one label a line, as many as the model has classes. See {DOCS}."
         return fail("labels", told, mend)
     if "has the sha256" in told:
