@@ -13,6 +13,7 @@ from mlserverless.certification.findings import (
     EQUAL,
     LABELS,
     Finding,
+    Found,
     Stage,
 )
 from mlserverless.certification.reference import Reference
@@ -23,7 +24,6 @@ from mlserverless.types import Score
 MOST = 0.9  # of the labels that have to stand where a shift says
 MOST_NEAR = 1000  # classes that are looked at for one nearly as high as the first: as many as are answered
 SHIFTS = (1, -1, 2, -2, 3, -3)
-Found = tuple[Stage, list[Finding]]
 
 
 class Answers:

@@ -1,5 +1,7 @@
 """A notebook's array of one image as (height, width, channels), and what else its numbers may stand for."""
 
+from collections.abc import Iterable
+
 from mlserverless.certification.arrays import Array
 from mlserverless.target import ORDERS, Target
 
@@ -32,6 +34,13 @@ def views(sample: Array, target: Target) -> dict[str, Array]:
     if height == width and not flat:
         found[TRANSPOSED] = found[NATURAL].transpose(1, 0, 2)
     return found
+
+
+def all_views(samples: Iterable[Array], target: Target) -> dict[str, list[Array]]:
+    """Return the :func:`views` that all ``samples`` have, each as a list with one array a sample."""
+    each = [views(sample, target) for sample in samples]
+    names = set(each[0]).intersection(*each) if each else set()
+    return {name: [one[name] for one in each] for name in names}
 
 
 def planes_first(sample: Array, target: Target) -> bool:

@@ -18,21 +18,25 @@ TELLING = 0.2  # of the values have to be no end of what the dtype holds
 ALIKE = 0.98  # of the values, for a wrong way of quantising to be what a notebook did
 
 
-def fitted(match: Match, theirs: Array, tensor: Tensor) -> Range:
-    """Return the range that ``theirs``, a notebook's input, is in; of quantised numbers the one before that."""
+def fitted(
+    match: Match, theirs: Array, tensor: Tensor
+) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], float]:
+    """Return mean and std of ``theirs``, a notebook's input, and how many levels the fitted line may be off.
+
+    Of quantised numbers those of the real values before that; of raw pixels, in integers, those of the pixels.
+    """
     if theirs.dtype.kind == "f":
-        return matching.named(*matching.mean_std(match))
+        return matching.mean_std(match), matching.NEAR
     lowered = ranges.QUANTISED.get(tensor.dtype, (0, 0, 0))[2]
     stored = match._replace(offsets=tuple(offset + lowered for offset in match.offsets))
-    # Rounded alike again and again, a fitted line may be off by half a step at an end.
-    near = matching.NEAR + 0.5 / (min(map(abs, match.slopes)) or 1e-9)
-    if (raw := matching.named(*matching.mean_std(stored))) == "raw" or not tensor.scale:
-        return raw
+    if not tensor.scale or matching.named(*matching.mean_std(stored)) == "raw":
+        return matching.mean_std(stored), matching.NEAR
     real = match._replace(
         slopes=tuple(tensor.scale * slope for slope in match.slopes),
         offsets=tuple(tensor.scale * (offset - tensor.zero_point) for offset in match.offsets),
     )
-    return matching.named(*matching.mean_std(real), near)
+    # Rounded alike again and again, a fitted line may be off by half a step at an end.
+    return matching.mean_std(real), matching.NEAR + 0.5 / (min(map(abs, match.slopes)) or 1e-9)
 
 
 def ranged(scale: Range, served: Served) -> Finding:

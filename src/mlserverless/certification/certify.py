@@ -114,7 +114,7 @@ def _stages(
     output, about = outputs.output()
     scores, more = outputs.scores()
     if not told and not about and not more and not outputs.isolated:
-        about = _guessed(inputs.search, reference, served, output, scores)
+        about = _guessed(inputs.case.search, reference, served, output, scores)
     yield output, about
     yield scores, more
     if task == "classify":

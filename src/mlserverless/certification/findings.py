@@ -61,6 +61,9 @@ class Stage(NamedTuple):
 EQUAL, AGREES, DIVERGES, ABSENT = "equal", "agrees", "diverges", "absent"
 
 
+Found = tuple[Stage, list[Finding]]  # a comparison, and what explains it
+
+
 def first(findings: list[Finding]) -> list[Finding]:
     """Return the ``findings`` in the order of the steps, one of each cause and step."""
     found = {(one.step, one.cause): one for one in reversed(findings)}

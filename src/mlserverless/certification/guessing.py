@@ -50,6 +50,9 @@ def _ways(search: Search) -> Iterator[Way]:
     orders = [one for one in ("rgb", "bgr") if target.channels in ("rgb", "bgr") and one != target.channels]
     for order in orders:
         yield base._replace(channels=order), plain, [mends.ordered(order)]
+    looked_at = [search.pixels(i, base, plain) for i in search.chosen]
+    if all((pixels == pixels[..., :1]).all() for pixels in looked_at):  # of grey a range alone tells as much
+        orders = []
     for scale in (one for one in RANGES if one != (base.range or "raw")):
         ranged = base._replace(range=scale)
         yield ranged, plain, [casts.ranged(scale, served)]  # which for caffe turns the channels, too

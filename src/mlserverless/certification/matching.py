@@ -5,6 +5,7 @@ is fitted for each channel (ordinary least squares); what it leaves, in levels o
 pixels at all, whichever range they were brought into.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ from mlserverless.model_values import RANGES, Range
 SAMPLES = 120_000  # pixels that are looked at in a search
 CLEAR = 0.9  # times as much: another order of channels has to leave less than this to be taken
 NEAR = 0.3  # levels between a fitted range and a named one
-ROUND = 2  # digits of a fitted mean and std that has no name
+DIGITS = range(7)  # of a fitted mean and std that has no name, the fewest first
+SMALL = 10.0  # a std below it has two digits more
+FEW = 2  # digits that are told where no more prove right
 
 
 class Match(NamedTuple):
@@ -32,6 +35,9 @@ class Match(NamedTuple):
     largest: float
     rms: float
     grey: bool = False
+
+
+Slack = Callable[[Match], float]  # levels that a value may be off by itself, being rounded
 
 
 def match(pixels: list[Array], tensors: list[Array], expected: tuple[int, ...] = ()) -> Match:
@@ -98,23 +104,30 @@ def gap(one: Range, other: Range, channels: int) -> float:
 
 def named(mean: tuple[float, ...], std: tuple[float, ...], near: float = NEAR) -> Range:
     """Return the range whose mean and std these are: by its name, if ``near`` levels from it, or as numbers."""
+    return candidates(mean, std, near)[0]
+
+
+def candidates(mean: tuple[float, ...], std: tuple[float, ...], near: float = NEAR) -> list[Range]:
+    """Return the ranges that a fitted ``mean`` and ``std`` may stand for, the shortest to write first.
+
+    That is the name of one up to ``near`` levels away, then the numbers, with more and more digits.
+    """
     fitted = mean, std
     known = [name for name in RANGES if len(mean) == 3 or name not in ("imagenet", "caffe")]
     gaps = {name: gap(fitted, name, len(mean)) for name in known}
     nearest = min(gaps, key=gaps.__getitem__)
-    if gaps[nearest] <= near:
-        return nearest
-    for digits in (0, 1, ROUND):  # the shortest numbers that mean the same
-        means, stds = (tuple(_rounded(x, digits) for x in values) for values in fitted)
+    found: list[Range] = [nearest] if gaps[nearest] <= near else []
+    for digits in DIGITS:
+        # A mean is in levels; what a std is worth goes by its size.
+        means = tuple(round(x, digits) + 0.0 for x in mean)  # no -0.0
+        stds = tuple(round(x, digits if abs(x) >= SMALL else digits + 2) for x in std)
         if len(set(zip(means, stds, strict=True))) == 1:
             means, stds = means[:1], stds[:1]
-        if all(stds) and gap(fitted, (means, stds), len(mean)) <= NEAR / 3:
-            break
-    return means, stds
-
-
-def _rounded(value: float, digits: int) -> float:
-    return round(value, digits if abs(value) >= 10 else digits + 2) + 0.0  # no -0.0
+        apart = gap(fitted, (means, stds), len(mean)) if all(stds) else float("inf")
+        # Many digits are no better than few where noise has bent the line.
+        if (means, stds) not in found and (apart <= NEAR / 3 or (digits >= FEW and not found)):
+            found.append((means, stds))
+    return found
 
 
 def toml(scale: Range) -> str:

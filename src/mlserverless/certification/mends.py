@@ -1,10 +1,12 @@
-"""What is said of a mistake on an image's way to the model, and the line that mends it."""
+"""What is said of a mistake, and the line that mends it."""
 
+from math import ceil
 from typing import Any
 
-from mlserverless.certification import arrangement, geometry
+from mlserverless.certification import arrangement, difference, geometry
+from mlserverless.certification.arrays import Array
 from mlserverless.certification.difference import Difference
-from mlserverless.certification.findings import COMMAND, NOTEBOOK, SETTING, Finding
+from mlserverless.certification.findings import COMMAND, MODEL_TOML, NOTEBOOK, SETTING, Finding
 from mlserverless.certification.search import Explained, How
 from mlserverless.model_toml import ANTIALIAS, Input
 from mlserverless.target import ORDERS, Target
@@ -63,14 +65,17 @@ def ordered(order: str) -> Finding:
     return Finding("channels", "order", told, f'channels = "{order}"')
 
 
-def decoder(largest: float, mean: float, ours: tuple[int, ...], theirs: tuple[int, ...]) -> Finding:
-    """Return what is said of decoded pixels that differ: of their shapes, else by levels of 255."""
-    if ours != theirs:
-        told = f"the notebook's decoded image is {theirs[:2]} pixels high and wide; served is {ours[:2]}"
-        return Finding("decode", "size", told, "decode the image that is in the file, whole", NOTEBOOK)
+def decoded(ours: tuple[int, ...], theirs: tuple[int, ...]) -> Finding:
+    """Return what is said of decoded pixels of another shape, (height, width, channels)."""
+    told = f"the notebook's decoded image is {theirs[:2]} pixels high and wide; served is {ours[:2]}"
+    return Finding("decode", "size", told, "decode the image that is in the file, whole", NOTEBOOK)
+
+
+def decoder(largest: float, mean: float) -> Finding:
+    """Return what is said of decoded pixels that differ by so many levels of 255, at most and in the mean."""
     if largest <= ANOTHER_DECODER[0] and mean <= ANOTHER_DECODER[1]:
-        told = f"the notebook has another JPEG decoder: {mean:.2f} levels apart in the mean, {largest:.0f} at most"
-        return Finding("decode", "decoder", told, f"--tolerance decode={largest:.0f}", COMMAND)
+        told = f"the notebook has another JPEG decoder: {mean:.2f} levels apart in the mean, {largest:.3g} at most"
+        return Finding("decode", "decoder", told, f"--tolerance decode={ceil(largest)}", COMMAND)
     return Finding("decode", "unknown", "no known mistake explains it: is it the same image?", "", NOTEBOOK)
 
 
@@ -110,3 +115,39 @@ def unknown(step: str, nearest: Explained | None) -> Finding:
     if nearest is not None and nearest.match.rms < 255:
         told += f": the nearest guess leaves {nearest.match.rms:.1f} levels"
     return Finding(step, "unknown", told, "compare the notebook's lines with [input] one by one", NOTEBOOK)
+
+
+def classes(values: Array, theirs: Array) -> Finding:
+    """Return what is said of ``theirs``, a notebook's output, that has not as many classes as ``values``."""
+    ours, had = values.shape[1], theirs.shape[1]
+    if abs(ours - had) == 1:
+        fewer = min(ours, had)
+        longer, shorter = (values, theirs) if ours > had else (theirs, values)
+        at_front = difference.between(list(longer[:, 1:]), list(shorter), 0).mean
+        at_end = difference.between(list(longer[:, :-1]), list(shorter), 0).mean
+        if at_front < at_end:
+            told = f"the notebook's output has {had:,} classes, the model's {ours:,}: one more, at the front"
+            return Finding("labels", "offset", told, f"offset = 1, and {fewer:,} labels", MODEL_TOML)
+    told = f"the notebook's output has {had:,} values, the model's {ours:,}: is it of another model?"
+    return Finding("model", "classes", told, "convert the notebook's model again", NOTEBOOK)
+
+
+def other_model() -> Finding:
+    """Return what is said where the model answers otherwise, and nothing known explains it."""
+    told = "the model answers otherwise here than in the notebook, to the same input: it is another file, or "
+    mend = "--tolerance top1=… if that is meant; else convert the model again"
+    return Finding("model", "values", f"{told}was converted with a loss", mend, COMMAND)
+
+
+def activation(way: str, had: str) -> Finding:
+    """Return what is said of scores after the activation ``way``, where served are those after ``had``."""
+    told = f"the notebook's scores are the model's output after {way}; served are those after {had}"
+    if way == "none":
+        told = f"the notebook's scores are the model's output as it is; served are those after {had}"
+    return Finding("activation", "activation", told, f'activation = "{way}"')
+
+
+def stored() -> Finding:
+    """Return what is said of a quantised output's numbers that were not made real."""
+    told = "the notebook takes the stored numbers of a quantised output for its scores"
+    return Finding("dequantise", "stored", told, "scores = scale * (output - zero_point)", NOTEBOOK)

@@ -33,6 +33,8 @@ def read(path: Path, known: "Any", limit: int = MAX_BYTES) -> dict[str, Array]:
     Raises InvalidRequest for what is no such file, for names that are not known, for other than plain numbers and
     texts, for values that are not finite, and for more than ``limit`` bytes.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InvalidRequest(f"{path} cannot be read: it is no file.")
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()

@@ -2,34 +2,20 @@
 
 import numpy as np
 
-from mlserverless.certification import arrangement, difference
+from mlserverless.certification import arrangement, difference, mends
+from mlserverless.certification.activations import Activations
 from mlserverless.certification.arrays import Array
 from mlserverless.certification.difference import Difference
-from mlserverless.certification.findings import (
-    ABSENT,
-    AGREES,
-    DIVERGES,
-    EQUAL,
-    MODEL_TOML,
-    NOTEBOOK,
-    Finding,
-    Stage,
-)
+from mlserverless.certification.findings import ABSENT, AGREES, DIVERGES, EQUAL, Found, Stage
 from mlserverless.certification.reference import Reference
 from mlserverless.certification.served import Served
+from mlserverless.model_toml import ACTIVATIONS
 
 CLOSE = 1e-4  # of the largest value: two float kernels add up in another order
 STEPS = 2.0  # of a quantised output, whose rounding may differ by one in each of two layers
-LOOSE, FARTHEST = (
-    0.05,
-    0.3,
-)  # of the largest value, in the mean and at most: a quantised model against its original
+LOOSE, FARTHEST = 0.05, 0.3  # of the largest value, in the mean and at most: a quantised model and its original
 BETTER = 0.2  # times as far apart: a guess has to come that near to explain what does not fit
 AGREEMENT = 0.93  # in the first class, of a quantised model with its original
-SUM = 0.02  # that probabilities may be off 1, being rounded
-PROBES = 8  # made-up inputs, to see what values a model can answer
-Found = tuple[Stage, list[Finding]]
-ACTIVATIONS = ("none", "softmax", "sigmoid")
 
 
 class Outputs:
@@ -37,11 +23,9 @@ class Outputs:
 
     def __init__(self, served: Served, reference: Reference, tolerances: dict[str, float], *, lossy: bool) -> None:
         self.served, self.reference, self.tolerances, self.lossy = served, reference, tolerances, lossy
-        self.activation = served.loaded.model.output.activation
-        tensor = served.loaded.output
-        self.step = 0.0 if tensor.dtype.startswith("float") else tensor.scale
         self.tensors, self.isolated = self._tensors()
         self.values = np.stack([served.run(tensor) for tensor in self.tensors])
+        self.activations = Activations(served, self.tensors, self.values)
 
     def _tensors(self) -> tuple[list[Array], bool]:
         """Return what the model is run on: the notebook's own input where that can be fed, so that only the model
@@ -63,33 +47,27 @@ class Outputs:
         if theirs is None:
             return Stage("output", ABSENT), []
         if theirs.shape[1] != self.values.shape[1]:
-            return Stage("output", DIVERGES), [self._classes(theirs)]
+            return Stage("output", DIVERGES), [mends.classes(self.values, theirs)]
         integer = theirs.dtype.kind in "ui"
         mine = self._stored() if integer and self.served.loaded.output.scale else self.values
         stage = self._compared("output", mine, theirs)
         if stage.verdict == EQUAL:
-            return stage, self._twice()
+            return stage, self.activations.twice()
         better = self._explained(theirs, stage)
+        if better is None and stage.verdict == AGREES:
+            return stage, self.activations.twice()
         if better is None:
-            finding = Finding(
-                "model",
-                "values",
-                "the model answers otherwise here than in the notebook, to the same input: it is another file, or "
-                "was converted with a loss",
-                "--tolerance top1=… if that is meant; else convert the model again",
-                "command",
-            )
-            return stage, self._twice() if stage.verdict == AGREES else [finding] if self.isolated else []
+            return stage, [mends.other_model()] if self.isolated else []
         way, fits = better
         if way == "stored":
-            return stage._replace(verdict=DIVERGES), [_stored()]
+            return stage._replace(verdict=DIVERGES), [mends.stored()]
         if way == "before":
             return fits._replace(note="the notebook's output is before the activation that the file ends in"), (
-                self._twice()
+                self.activations.twice()
             )
-        if way == self.activation:
+        if way == self.activations.own:
             return fits._replace(note="the notebook's output has the activation in it, which is added here"), []
-        return stage._replace(verdict=DIVERGES), [self._act(way)]
+        return stage._replace(verdict=DIVERGES), [self.activations.other(way)]
 
     def scores(self) -> Found:
         """Compare the notebook's scores, after the activation."""
@@ -106,8 +84,10 @@ class Outputs:
             return stage, []
         way, fits = better
         if way == "stored":
-            return stage._replace(verdict=DIVERGES), [_stored()]
-        return (fits, []) if way == self.activation else (stage._replace(verdict=DIVERGES), [self._act(way)])
+            return stage._replace(verdict=DIVERGES), [mends.stored()]
+        if way == self.activations.own:
+            return fits, []
+        return stage._replace(verdict=DIVERGES), [self.activations.other(way)]
 
     def _compared(self, name: str, mine: Array, theirs: Array) -> Stage:
         tensor = self.served.loaded.output
@@ -149,53 +129,8 @@ class Outputs:
             return None
         return best, stages[best]
 
-    def _act(self, way: str) -> Finding:
-        if way == "twice" or (way == "softmax" and probabilities(self.values, self.step)):
-            told = "the notebook applies softmax to what are probabilities already"
-            return Finding("activation", "twice", told, "scores = output, without another softmax", NOTEBOOK)
-        if self.activation != "none" and way == "none":
-            return self._doubled() if self._bounded() else _activation(way, self.activation)
-        return _activation(way, self.activation)
-
-    def _twice(self) -> list[Finding]:
-        # Of values that need no activation any more, another one is told even where no scores were saved.
-        if self.activation == "none" or not self._bounded():
-            return []
-        if self.activation == "sigmoid" and self.values.shape[1] > 1 and not probabilities(self.values, self.step):
-            return []  # many labels of which several may be true: nothing tells that it is done
-        return [self._doubled()]
-
-    def _doubled(self) -> Finding:
-        told = f"the model's output has its activation in it already; model.toml adds {self.activation} to it"
-        return Finding("activation", "twice", told, 'activation = "none"')
-
-    def _bounded(self) -> bool:
-        """Whether the model's values are probabilities whatever it is fed."""
-        tensor, noise = self.served.tensor, np.random.default_rng(7)
-        tensors = self.tensors[:PROBES]
-        low, high = (min(float(x.min()) for x in tensors), max(float(x.max()) for x in tensors))
-        probes = [noise.uniform(low, high, tensor.shape).astype(tensor.dtype) for _ in range(PROBES)]
-        probes += [np.full(tensor.shape, end, tensor.dtype) for end in (low, high)]
-        values = np.stack([*self.values, *(self.served.run(probe) for probe in probes)])
-        if values.shape[1] > 1 and self.activation == "softmax":
-            return probabilities(values, self.step)
-        return bool(values.min() >= 0 and values.max() <= 1)
-
     def _stored(self) -> Array:
         return np.stack([self.served.stored(tensor) for tensor in self.tensors])
-
-    def _classes(self, theirs: Array) -> Finding:
-        ours, had = self.values.shape[1], theirs.shape[1]
-        if abs(ours - had) == 1:
-            fewer = min(ours, had)
-            longer, shorter = (self.values, theirs) if ours > had else (theirs, self.values)
-            at_front = difference.between(list(longer[:, 1:]), list(shorter), 0).mean
-            at_end = difference.between(list(longer[:, :-1]), list(shorter), 0).mean
-            if at_front < at_end:
-                told = f"the notebook's output has {had:,} classes, the model's {ours:,}: one more, at the front"
-                return Finding("labels", "offset", told, f"offset = 1, and {fewer:,} labels", MODEL_TOML)
-        told = f"the notebook's output has {had:,} values, the model's {ours:,}: is it of another model?"
-        return Finding("model", "classes", told, "convert the notebook's model again", NOTEBOOK)
 
 
 def agreement(mine: Array, theirs: Array) -> float:
@@ -205,24 +140,5 @@ def agreement(mine: Array, theirs: Array) -> float:
     return float((mine.argmax(1) == theirs.argmax(1)).mean())
 
 
-def probabilities(values: Array, step: float = 0.0) -> bool:
-    """Whether each row of ``values`` has several numbers from 0 that add up to 1, each rounded to a ``step``."""
-    off = SUM + values.shape[1] * step / 2
-    several = values.shape[1] > 1 and values.min() >= 0 and values.max() <= 1 + step
-    return bool(several and np.abs(values.sum(1) - 1).max() <= off)
-
-
 def _relative(gap: Difference, theirs: Array) -> float:
     return gap.largest / max(1e-9, float(np.abs(theirs).max()))
-
-
-def _activation(way: str, had: str) -> Finding:
-    told = f"the notebook's scores are the model's output after {way}; served are those after {had}"
-    if way == "none":
-        told = f"the notebook's scores are the model's output as it is; served are those after {had}"
-    return Finding("activation", "activation", told, f'activation = "{way}"')
-
-
-def _stored() -> Finding:
-    told = "the notebook takes the stored numbers of a quantised output for its scores"
-    return Finding("dequantise", "stored", told, "scores = scale * (output - zero_point)", NOTEBOOK)

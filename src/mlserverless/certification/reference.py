@@ -1,7 +1,9 @@
 """What a notebook computed: written by :func:`save_reference` or with numpy alone, read with limits."""
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -110,9 +112,16 @@ def read_reference(path: str | PathLike[str], limit: int = npz.MAX_BYTES) -> Ref
 
 
 def _file(where: Path, name: str) -> bytes:
-    path = where.parent / name
     try:
-        with path.open("rb") as file:
+        folder, path = (os.path.realpath(one) for one in (where.parent, where.parent / name))
+        if os.path.commonpath((folder, path)) != folder:
+            raise InvalidRequest(
+                f"{where}: the image {name} is outside of its folder; images are read only beside the .npz file, "
+                f"or further down. Save the image's bytes instead. See {DOCS}."
+            )
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its other end
+            raise ValueError("it is no regular file")
+        with open(path, "rb") as file:
             data = file.read(MAX_IMAGE_BYTES + 1)
     except (OSError, ValueError) as error:
         told = getattr(error, "strerror", None) or error

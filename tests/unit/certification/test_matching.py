@@ -64,6 +64,13 @@ def test_one_channel_has_no_range_of_three() -> None:
     assert named(*mean_std(match([grey], [(grey - 123.675) / 58.395]))) == ((123.7,), (58.4,))
 
 
+def test_numbers_of_more_and_more_digits_may_be_meant() -> None:
+    found = matching.candidates((0.0,), (15.9375,))
+    assert found[0] == ((0.0,), (15.94,))
+    assert ((0.0,), (15.9375,)) in found
+    assert matching.candidates((0.0,), (255.01,))[0] == "unit"
+
+
 def test_ranges_are_apart_by_levels() -> None:
     assert matching.gap("unit", "unit", 3) == 0
     assert matching.gap("unit", ((0.0,), (256.0,)), 3) == pytest.approx(255 / 256, rel=1e-4)

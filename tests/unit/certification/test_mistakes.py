@@ -3,14 +3,19 @@
 All of them, over every kind of model and real photos, are the figure ``mistakes`` of `make models`.
 """
 
+import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from helpers import images
 from helpers.certified import NOTEBOOKS, PICTURES, certified, clear, small, turned
-from mlserverless.certification.certify import Report
+from mlserverless.certification.certify import Report, certify
+from mlserverless.certification.reference import read_reference
 
 ALL = ("decoded", "resized", "input", "output", "scores", "labels")
 SCORES = ("input", "output", "scores")
@@ -192,6 +197,118 @@ def test_it_is_inferred_from_the_scores_too(tmp_path: Path) -> None:
 def test_bgr_is_found_in_grey_pictures_by_its_means(tmp_path: Path) -> None:
     report = certified(tmp_path, "float", ("input",), notebook={"order": "bgr"}, pictures=[small("camera.png")])
     assert told(report) == [("channels", "order")]
+
+
+GREY = [small("camera.png")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "notebook", "expected"),
+    [
+        ("soft", {"fit": "stretch"}, [("resize", "fit")]),
+        ("soft", {"resize": "nearest"}, [("resize", "method")]),
+        ("soft", {"range": "signed"}, [("range", "range")]),
+        ("float", {"fit": "crop", "crop": 0.8}, [("resize", "fit")]),
+        ("float", {"range": "unit"}, [("range", "range")]),
+        ("float", {"range": (123.5, 58.5)}, [("range", "range")]),
+        ("float", {"range": "caffe", "order": "bgr"}, [("range", "range")]),
+    ],
+)
+def test_channels_are_not_blamed_where_all_pictures_are_grey(
+    tmp_path: Path, kind: str, notebook: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    report = certified(tmp_path, kind, ("input",), notebook=notebook, pictures=GREY)
+    assert told(report) == expected
+    assert "channels" not in "".join(mends(report))
+    assert report.findings[0].proven
+
+
+@pytest.mark.parametrize("scale", ["unit", (120.5, 60.25)])
+def test_grey_pictures_do_not_keep_the_order_of_a_range_that_was_wrong(tmp_path: Path, scale: Any) -> None:
+    wrong = {"input": {"range": "caffe"}}  # which makes BGR of colours
+    report = certified(tmp_path, "soft", ("input",), notebook={"range": scale}, toml=wrong, pictures=GREY)
+    assert told(report) == [("range", "range")]
+    assert "channels" not in mends(report)[0]
+    assert report.findings[0].proven
+
+
+def test_channels_of_grey_pictures_are_not_guessed_by_the_output(tmp_path: Path) -> None:
+    report = certified(tmp_path, "soft", ("output",), notebook={"range": (120.5, 60.25)}, pictures=GREY)
+    assert "channels" not in [step for step, _ in told(report)]
+
+
+def sized(side: int) -> list[bytes]:
+    """Return pictures of the model's size, which nothing resizes."""
+    return [
+        images.encode(Image.open(BytesIO(data)).convert("RGB").resize((side, side)), "PNG") for data in PICTURES
+    ]
+
+
+@pytest.mark.parametrize(
+    ("notebook", "mend"),
+    [
+        ({"range": (0.0, 15.9375)}, "range = { mean = 0.0, std = 15.9375 }"),
+        ({"range": (0.0, 253.72)}, "range = { mean = 0.0, std = 253.72 }"),
+        ({"range": (0.0, 255.05)}, "range = { mean = 0.0, std = 255.05 }"),
+        ({"range": (127.53, 127.47), "order": "bgr"}, "range = { mean = 127.53, std = 127.47 }"),
+        (
+            {"range": ((123.67512, 116.281, 103.5), (58.39512, 57.1, 57.425))},
+            "range = { mean = [123.6751, 116.281, 103.5], std = [58.3951, 57.1, 57.425] }",
+        ),
+    ],
+)
+def test_a_range_is_told_with_the_digits_that_it_takes(
+    tmp_path: Path, notebook: dict[str, Any], mend: str
+) -> None:
+    plain = {"resize": "bilinear", "fit": "stretch", "crop": 1.0}
+    pictures = sized(32)
+    toml = {"input": {"fit": "stretch", "crop": "", "resize": ""}}
+    report = certified(tmp_path, "soft", ("input",), notebook={**plain, **notebook}, toml=toml, pictures=pictures)
+    assert mends(report)[-1] == mend
+    assert all(finding.proven for finding in report.findings)
+    where = tmp_path / "model" / "model.toml"
+    pasted = "".join(f"{one}\n" for one in mends(report))
+    where.write_text(re.sub(r"\nrange = .*\n", f"\n{pasted}", where.read_text()))
+    assert certify(str(where.parent), read_reference(tmp_path / "notebook.npz"), {}).certified
+
+
+@pytest.mark.parametrize("std", [255.05, 255.2])
+def test_a_range_is_held_to_a_rounding_where_nothing_is_resized(tmp_path: Path, std: float) -> None:
+    plain = {"resize": "bilinear", "fit": "stretch", "crop": 1.0}
+    toml = {"input": {"fit": "stretch", "crop": "", "resize": ""}}
+    right = certified(tmp_path, "soft", ("input",), notebook=plain, toml=toml, pictures=sized(32))
+    stage = next(stage for stage in right.stages if stage.name == "input")
+    assert (stage.verdict, stage.tolerance) == ("equal", 1e-6)
+    wrong = certified(
+        tmp_path, "soft", ("input",), notebook={**plain, "range": (0.0, std)}, toml=toml, pictures=sized(32)
+    )
+    assert told(wrong) == [("range", "range")]
+
+
+def test_a_level_is_allowed_where_something_is_resized_or_made_grey(tmp_path: Path) -> None:
+    report = certified(tmp_path, "soft", ("input",), pictures=[*sized(32), PICTURES[0]])
+    assert report.stages[2].tolerance == pytest.approx(1.05 / 255, rel=1e-3)
+    report = certified(tmp_path, "grey", ("input",), pictures=sized(28))
+    assert report.stages[2].tolerance == pytest.approx(1.05 / 255, rel=1e-3)
+    grey = [images.encode(Image.open(BytesIO(data)).convert("L"), "PNG") for data in sized(28)]
+    report = certified(tmp_path, "grey", ("input",), pictures=grey)
+    assert (report.certified, report.stages[2].tolerance) == (True, 1e-6)
+
+
+def test_the_tolerance_that_is_told_of_a_decoder_is_enough_for_every_picture(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+
+    def edit(saved: dict[str, Any]) -> None:
+        for i, most in enumerate((2, 5, 3)):
+            noise = (most + 0.4) * random.uniform(-1, 1, saved["decoded"][i].shape) ** 5
+            saved["decoded"][i] = saved["decoded"][i].astype(np.float32) + noise.astype(np.float32)
+
+    report = certified(tmp_path, "soft", ("decoded", "output"), edit=edit)
+    (finding,) = report.findings
+    assert (finding.step, finding.cause) == ("decode", "decoder")
+    name, _, value = finding.mend.removeprefix("--tolerance ").partition("=")
+    reference = read_reference(tmp_path / "notebook.npz")
+    assert certify(str(tmp_path / "model"), reference, {name: float(value)}).certified
 
 
 def test_each_image_in_a_range_of_its_own_is_told(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a notebook saves: by our function, by numpy alone, and by somebody who means ill."""
 
 import io
+import os
 import zipfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -76,6 +77,38 @@ def test_the_hash_is_of_the_file_and_of_the_images_that_it_names(tmp_path: Path)
     assert read_reference(path).sha256 == before
     (tmp_path / "a.png").write_bytes(images.encode(images.gradient(6, 5)))
     assert read_reference(path).sha256 != before
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "photos/../../secret.png", "linked.png", "away/secret.png", ""])
+def test_an_image_is_read_only_in_the_folder_of_the_file_that_names_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.png").write_bytes(PNG)
+    place = tmp_path / "shared"
+    (place / "photos").mkdir(parents=True)
+    (place / "linked.png").symlink_to(tmp_path / "secret.png")
+    (place / "away").symlink_to(tmp_path)
+    name = name or str(tmp_path / "secret.png")
+    message = refused(saved(place, images=np.array([name]), input=INPUT))
+    assert f"the image {name} is outside of its folder" in message
+    assert "See docs/how-to/certify-a-model.md" in message
+
+
+@pytest.mark.parametrize("name", ["photos/a.png", "photos/../a.png", "b.png"])
+def test_an_image_may_be_further_down_and_a_link_within_the_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.png").write_bytes(PNG)
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "b.png").symlink_to("photos/a.png")
+    assert read_reference(saved(tmp_path, images=np.array([name]), input=INPUT)).images == (PNG,)
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("pipe.png", "folder.png"):
+        message = refused(saved(tmp_path, images=np.array([name]), input=INPUT))
+        assert f"the image {name} cannot be read beside it" in message
+    os.mkfifo(tmp_path / "pipe.npz")
+    assert "pipe.npz cannot be read: it is no file" in refused(tmp_path / "pipe.npz")
 
 
 @pytest.mark.parametrize(
