@@ -93,11 +93,13 @@ def to_dict(report: Report) -> dict[str, Any]:
 
 def render(report: Report) -> Any:
     """Return the table that a person reads."""
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
     title = f"{report.source} ({report.framework}) → {report.out}/{report.file}, {report.quantize}"
     columns = "", "size", "median", "same best class", "largest difference"
-    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     table.add_row("original", size(report.original_bytes), f"{report.original_milliseconds:.1f} ms", "", "")
     for one in report.engines:
         if one.status == RUNS:
@@ -107,7 +109,7 @@ def render(report: Report) -> Any:
         else:
             why = "; ".join(one.lacks) or one.told
             table.add_row(one.engine, "", "", one.status, why)
-    return table
+    return Group(Text(title, "table.title"), table)  # a table's own title is wrapped at the table's width
 
 
 def size(count: int) -> str:

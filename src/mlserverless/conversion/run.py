@@ -8,29 +8,20 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
-from mlserverless import engines as known
-from mlserverless.conversion import folder, made, onnx_quantise, picture, pixels, quantise, trial
+from mlserverless.conversion import folder, made, onnx_quantise, picture, pixels, quantise
+from mlserverless.conversion.beside import beside
 from mlserverless.conversion.frameworks import Asked, Original, open_source
+from mlserverless.conversion.pictures import Pictures, chosen
 from mlserverless.conversion.plan import FORMS, Plan, plan
 from mlserverless.conversion.problem import ConversionError
 from mlserverless.conversion.quiet import noise
-from mlserverless.conversion.report import Compared, Report, compare
-from mlserverless.inspection.trial import MISSING, RUNS, Verdict, lacking
+from mlserverless.conversion.report import Report
 
 BY_UNIT = "tflite-runtime"  # the engine without dense layers that have a scale for each unit
-FEW = 20  # pictures to calibrate with, below which it is told that more are better
 
 Tell = Callable[[str], None]
-
-
-class Pictures(NamedTuple):
-    """Files to calibrate with, and to compare with; ``own``: the first are the caller's own."""
-
-    calibrating: list[Path]
-    comparing: list[Path]
-    own: bool
 
 
 def convert(
@@ -84,7 +75,7 @@ class _Work:
         with self._step(f"reading {todo.source.told}"):
             original = open_source(todo.source, asked)
         with self._step("preparing pictures"):
-            pictures = self._pictures()
+            pictures = chosen(todo, self._scratch)
             samples = pixels.arrays(pictures.calibrating, todo.wanted, original.input)
         with self._step(f"converting it to {todo.form}"):
             _ran(original, samples[0])
@@ -94,7 +85,8 @@ class _Work:
         with self._step("writing the model folder"):
             digest = self._write(data, converted, original)
         with self._step("running original and converted"):
-            ran, compared = self._compared(original, converted, pictures.comparing)
+            ran, compared, notes = beside(todo, self._written, original, converted, pictures.comparing, self._tell)
+            self._notes += notes
         found = Report(
             todo.source.told,
             original.framework,
@@ -114,14 +106,6 @@ class _Work:
         (self._written / folder.PICTURE).write_text(picture.draw(found), encoding="utf-8")
         return found
 
-    def _pictures(self) -> Pictures:
-        todo = self._plan
-        bundled = (todo.quantize == "int8" and not todo.calibrate) or not todo.images
-        own = pixels.bundled(self._scratch) if bundled else []
-        comparing = pixels.found(todo.images) if todo.images else own[1::2]
-        calibrating = pixels.found(todo.calibrate) if todo.calibrate else own[::2] or comparing
-        return Pictures(calibrating, comparing, bool(todo.calibrate))
-
     def _quantised(
         self, data: bytes, original: Original, samples: list[Any], pictures: Pictures
     ) -> tuple[bytes, made.Made]:
@@ -135,7 +119,7 @@ class _Work:
                 turned = todo.wanted._replace(layout=given.get("layout", ""))
                 samples = pixels.arrays(pictures.calibrating, turned, between.input)
         if todo.quantize == "int8":
-            self._told_of_calibration(pictures)
+            self._notes += pictures.notes()
         if todo.form == "onnx":
             data = onnx_quantise.quantised(data, todo.quantize, samples, self._scratch)
             if todo.quantize in ("dynamic", "int8") and not onnx_quantise.any_fewer(data):
@@ -146,16 +130,6 @@ class _Work:
             span = pixels.span(todo.wanted.range, samples)
             data = quantise.quantised(data, todo.quantize, samples, dense_by_unit=by_unit, span=span)
         return data, made.look(data, todo.form, size)
-
-    def _told_of_calibration(self, pictures: Pictures) -> None:
-        if not pictures.own:
-            self._notes.append(
-                "Calibrated with bundled photos, not with pictures like those to come: give some with "
-                "--calibrate, or accuracy suffers."
-            )
-        elif len(pictures.calibrating) < FEW:
-            count = len(pictures.calibrating)
-            self._notes.append(f"Calibrated with {count} picture{'s' * (count != 1)}: a hundred are better.")
 
     def _write(self, data: bytes, converted: made.Made, original: Original) -> str:
         todo = self._plan
@@ -176,51 +150,6 @@ class _Work:
             channels=target.channels,
             output={"activation": said},
         )
-
-    def _compared(
-        self, original: Original, converted: made.Made, paths: Sequence[Path]
-    ) -> tuple[trial.Ran, tuple[Compared, ...]]:
-        todo = self._plan
-        names = todo.engines or (known.ONNX if todo.form == "onnx" else known.ORDER)
-        inputs = pixels.arrays(paths, todo.wanted, original.input)
-        ran, trials = trial.run(
-            self._written, names, paths, lambda number: original.run(inputs[number]), self._tell
-        )
-        found = []
-        for one in trials:
-            lacks = lacking(Verdict(one.engine, one.status), converted.uses)
-            compared = compare(ran, one, lacks)
-            if one.status == RUNS or todo.engines or lacks or one.status != MISSING:
-                found.append(compared)
-        self._judge(found)
-        return ran, tuple(found)
-
-    def _judge(self, found: Sequence[Compared]) -> None:
-        """Note what cannot run it; raise ConversionError where that was asked for, or nothing can."""
-        for one in found:
-            if one.status == RUNS:
-                continue
-            why = "; ".join(one.lacks) or one.told
-            if one.status == MISSING and not one.lacks:
-                self._notes.append(
-                    f"{one.engine} is not installed here: only its operators' versions were checked."
-                )
-                continue
-            told = f"{one.engine} cannot run it: {why}. {self._way_out(one)}".strip()
-            if one.engine in self._plan.engines:
-                raise ConversionError(told)
-            self._notes.append(told)
-        if not any(one.status == RUNS for one in found):
-            whys = " ".join(f"{one.engine}: {'; '.join(one.lacks) or one.told}" for one in found)
-            raise ConversionError(f"No engine here runs what came of it. {whys}")
-
-    def _way_out(self, one: Compared) -> str:
-        if any("FULLY_CONNECTED" in lack for lack in one.lacks):
-            return (
-                "Name it among --engines, and dense layers get one scale each instead of one a unit; or take "
-                "--quantize int8 or float16."
-            )
-        return ""
 
 
 def _ran(original: Original, sample: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from helpers import onnxmodel
 from helpers.convertible import NAMES, SIDE, network, pictures
-from mlserverless import conversion
+from mlserverless import conversion, engines
 from mlserverless.conversion import run, trial
 from mlserverless.conversion.problem import ConversionError, Misused
 from mlserverless.conversion.run import convert
@@ -169,7 +169,7 @@ def test_dense_layers_follow_the_engines(tmp_path: Path, images: Path, monkeypat
     found = converted(tmp_path, images, quantize="dynamic", engines=["litert"])
     assert [one.engine for one in found.engines] == ["litert"]
     monkeypatch.setattr(run, "find_spec", lambda name: None)
-    monkeypatch.setattr(run.known, "ORDER", ("litert", "tflite-runtime"))
+    monkeypatch.setattr(engines, "ORDER", ("litert", "tflite-runtime"))
     found = converted(tmp_path, images, quantize="dynamic", force=True, engines=[])
     (note,) = found.notes
     assert note.startswith("tflite-runtime cannot run it: FULLY_CONNECTED version 12")
