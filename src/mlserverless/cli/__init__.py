@@ -23,6 +23,12 @@ COMMANDS = {
     "serve": "Serve the model in a cloud's real runtime, on this machine.",
 }
 FAILED, WRONG, UNUSABLE = 1, 2, 3
+WIDE = 120  # columns of a table in a file or a pipe, which say nothing of how wide they are
+
+
+def width() -> int | None:
+    """Return how many columns a table on the standard output has; None for the terminal's own."""
+    return None if sys.stdout.isatty() else WIDE
 
 
 def main() -> None:

@@ -1,13 +1,12 @@
 """``mlserverless certify``: what a notebook computed against what is served, stage by stage."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlserverless.cli import FAILED, UNUSABLE, WRONG
+from mlserverless.cli import FAILED, UNUSABLE, WRONG, width
 from mlserverless.errors import ConfigError, ImageError, InvalidRequest, MlserverlessError, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def _show(found: "Report", written: Path | None, dry_run: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Console(width=width(), highlight=False)
     table = Table("stage", "", "largest", "mean", "beyond", "worst image", "tolerance", box=None, pad_edge=False)
     table.title_justify = "left"
     table.title = Text(f"{found.model} on {found.engine}, {found.reference.count} images", "table.title")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from mlserverless.cli import FAILED, UNUSABLE, WRONG
+from mlserverless.cli import FAILED, UNUSABLE, WRONG, width
 from mlserverless.model_toml import ACTIVATIONS, CHANNELS, FIT, LAYOUTS, RESIZE, RESIZERS
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -104,7 +104,7 @@ def convert(source: str, out: Path, as_json: bool, **given: Any) -> None:
     if as_json:
         click.echo(json.dumps(report.to_dict(found), indent=2, ensure_ascii=False))
     else:
-        Console(highlight=False).print(report.render(found), markup=False)
+        Console(width=width(), highlight=False, soft_wrap=True).print(report.render(found), markup=False)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
 

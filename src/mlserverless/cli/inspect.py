@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import click
 
-from mlserverless.cli import FAILED
+from mlserverless.cli import FAILED, width
 from mlserverless.errors import ModelUnavailable
 
 
@@ -40,7 +40,7 @@ def inspect(model: str, as_json: bool, as_toml: bool, untried: bool) -> None:
     elif as_toml:
         click.echo(suggest.model_toml(found), nl=False)
     else:
-        console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+        console = Console(width=width(), highlight=False, soft_wrap=True, markup=False, emoji=False)
         console.print(table.render(found))
         console.print(Text.assemble(("\na model.toml to begin with", "bold"), " (--toml prints it alone)\n"))
         console.print(suggest.model_toml(found), end="")

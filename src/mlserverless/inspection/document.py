@@ -17,7 +17,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "size": report.size,
         "sha256": report.sha256,
         "description": report.description,
-        "task": task(report),
+        "task": task(report) if report.outputs else None,
         "inputs": [_port(port) for port in report.inputs],
         "outputs": [_port(port) for port in report.outputs],
         "signatures": list(report.signatures),

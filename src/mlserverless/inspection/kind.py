@@ -1,14 +1,22 @@
 """What a model looks like to one who wants to serve it: whether it takes an image, and what its outputs may be."""
 
+from contextlib import suppress
+from math import isqrt
+
+from mlserverless import engines, model_toml
 from mlserverless.engines import CHANNELS
+from mlserverless.errors import ModelUnavailable
 from mlserverless.inspection.graph import OPEN, Graph, Tensor
 from mlserverless.inspection.report import Report
+from mlserverless.ranges import FORMATS
+from mlserverless.target import ORDERS, USUAL, Target, target
 
 FLOATS = ("float32", "float16")
 IMAGES = (*FLOATS, "uint8", "int8")
 # What may stand between the operator that ends a model and its output.
 PASSING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE", "CAST")
 DETECTION = "TFLite_Detection_PostProcess"
+LEAST_SIDE = 8  # pixels, of a square that numbers in a row are guessed to be
 
 
 def layout(tensor: Tensor) -> str:
@@ -24,6 +32,45 @@ def layout(tensor: Tensor) -> str:
 def is_image_model(report: Report) -> bool:
     """Return whether its one input has the shape and the dtype of an image."""
     return len(report.inputs) == 1 and bool(layout(report.inputs[0].tensor))
+
+
+def image(report: Report) -> Target | None:
+    """Return what an image has to become for its one input, as it is served; None where none can be fed.
+
+    Height and width are -1 where the file leaves them open and no size is given.
+    """
+    if len(report.inputs) != 1 or report.inputs[0].tensor.dtype not in FORMATS:
+        return None
+    tensor = report.inputs[0].tensor
+    wanted = model_toml.read_input(report.table.get("input", {}), report.path)
+    channels = len(ORDERS[wanted.channels]) if wanted.channels else 0
+    asked = engines.Wanted(size=wanted.size, layout=wanted.layout, channels=channels)
+    either = [wanted._replace(layout="nhwc")] if not wanted.layout and len(tensor.shape) > 2 else []
+    for one in (wanted, *either):  # what can be read in two ways has its channels last more often than not
+        with suppress(ModelUnavailable):
+            return target(one, engines.Tensor(tensor.name, engines.closed(tensor.shape, asked), tensor.dtype))
+    if not (placed := layout(tensor)):
+        return None
+    height, width, count = tensor.shape[1:] if placed == "nhwc" else (*tensor.shape[2:], tensor.shape[1])
+    return Target(height, width, USUAL[count], placed)
+
+
+def row(report: Report) -> int:
+    """Return how many numbers in a row its one input takes, 0 where it takes something else."""
+    if len(report.inputs) != 1 or report.inputs[0].tensor.dtype not in IMAGES:
+        return 0
+    shape = report.inputs[0].tensor.shape
+    inner = shape[1:] if shape[:1] in ((1,), (OPEN,)) else shape
+    return inner[0] if len(inner) == 1 and inner[0] > 1 else 0
+
+
+def square(numbers: int) -> Target | None:
+    """Return the square image that so many ``numbers`` in a row may be the pixels of; None where they are none."""
+    for count, channels in USUAL.items():
+        side = isqrt(numbers // count)
+        if side >= LEAST_SIDE and side * side * count == numbers:
+            return Target(side, side, channels, "flat")
+    return None
 
 
 def task(report: Report) -> str:

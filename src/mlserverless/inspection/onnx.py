@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mlserverless.inspection.report import Report
 
 SECONDS = 120.0
-RUNTIME = 'Inputs and outputs are not told: pip install "mlserverless[onnx]".'
-PACKAGE = "Operators and weights are not told: pip install onnx."
+RUNTIME = 'Its inputs and outputs are not told: pip install "mlserverless[onnx]".'
+PACKAGE = "Its operators and weights are not told: pip install onnx."
 
 
 def fill(base: "Report", notes: list[str]) -> "Report":

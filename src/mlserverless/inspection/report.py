@@ -19,7 +19,7 @@ from mlserverless.metadata.read import read
 from mlserverless.metadata.records import Metadata
 
 TFLITE, ONNX = "tflite", "onnx"
-IMAGE_RANK = 4
+IMAGE_RANK, ROW_RANK = 4, 2
 DEFAULT_SIDE = 224  # pixels: what most published classifiers take
 
 
@@ -76,6 +76,7 @@ def inspect(where: str, engines: tuple[str, ...] | None = None) -> Report:
     if data[4:8] == b"TFL3":
         found = _tflite(base, data, notes)
     elif file.lower().endswith(onnxfile.SUFFIX):
+        onnxfile.check(data, file)  # as when it is served, and where no package is there to read it
         found = onnx.fill(base, notes)
     else:
         raise ModelUnavailable(
@@ -169,7 +170,11 @@ def _labelled(found: Report, data: bytes, named: str | None, locale: str, notes:
 def _tried(found: Report, names: Sequence[str]) -> list[Verdict]:
     """Return what the engines make of the model, whose open sizes are settled where they are an image's."""
     shapes = [port.tensor.shape for port in found.inputs]
-    if any(graph.OPEN in shape and len(shape) != IMAGE_RANK for shape in shapes):
+    # A batch of rows is left open by many who write a model of numbers in a row.
+    if any(
+        graph.OPEN in (shape[1:] if len(shape) == ROW_RANK else shape) and len(shape) != IMAGE_RANK
+        for shape in shapes
+    ):
         told = "an input that is no image leaves sizes open"
         return [Verdict(name, trial.UNTRIED, told) for name in names]
     size: Sequence[int] = found.table.get("input", {}).get("size", ())

@@ -5,15 +5,17 @@ import os
 import re
 from typing import Any
 
+from mlserverless.engines import CHANNELS
 from mlserverless.inspection import kind
 from mlserverless.inspection.graph import OPEN, Tensor
+from mlserverless.inspection.onnx import RUNTIME
 from mlserverless.inspection.report import DEFAULT_SIDE, Report
 from mlserverless.metadata.read import image_input
 from mlserverless.model_values import RANGES
+from mlserverless.target import Target
 
 ENDS = {"SOFTMAX": "a softmax", "LOGISTIC": "a sigmoid"}
 DETECTED = ("boxes", "classes", "scores", "count")  # the order of its outputs (detection_postprocess.cc)
-COLOURS = {1: "gray", 3: "rgb", 4: "rgba"}
 WIDE = 30  # columns, up to which comments are aligned
 
 
@@ -23,23 +25,45 @@ def model_toml(report: Report) -> str:
     folder = os.path.basename(os.path.dirname(os.path.abspath(report.path)))
     name = report.table.get("name") or (folder if stem == "model" else stem)
     lines = ["# Suggested by `mlserverless inspect`. The file does not settle what is marked DECIDE.", ""]
-    if not kind.is_image_model(report):
-        lines += ["# This model does not take one image, so that it cannot be served as it is.", ""]
+    image = kind.image(report)
+    lines += _warned(report, image)
+    image = image or kind.square(kind.row(report))
     lines += _pairs(("name", name, ""), ("file", os.path.basename(report.path), ""), ("sha256", report.sha256, ""))
     lines += _labels(report)
     lines += _pairs(
         *((key, report.table[key], "") for key in ("labels_locale", "metadata") if key in report.table)
     )
     asked = kind.task(report)
-    lines += _pairs(("task", asked, _why(asked, report)))
+    if report.outputs:
+        lines += _pairs(("task", asked, _why(asked, report)))
     if len(report.signatures) > 1:
         others = ", ".join(map(_quoted, report.signatures[1:]))
         lines += _pairs(("signature", report.signatures[0], f"DECIDE: or {others}"))
-    if kind.is_image_model(report):
-        lines += ["", "[input]", *_input(report)]
+    if image:
+        lines += ["", "[input]", *_input(report, image)]
     if output := _output(asked, report):
         lines += ["", "[output]", *output]
     return "\n".join(lines) + "\n"
+
+
+def _warned(report: Report, image: Target | None) -> list[str]:
+    """Return what a person has to know before anything else, as comments."""
+    if image:
+        return []
+    if not report.inputs:
+        return [f"# {RUNTIME}", ""]
+    if not (numbers := kind.row(report)):
+        return ["# This model does not take one image, so that it cannot be served as it is.", ""]
+    if kind.square(numbers):
+        return [
+            f"# It takes {numbers:,} numbers in a row. Where they are no image's pixels, it cannot be served.",
+            "",
+        ]
+    return [
+        f"# This model takes {numbers:,} numbers in a row, and nothing says what image they are. Where they are",
+        "# an image's pixels, set size = [height, width] and channels in [input]; else it cannot be served.",
+        "",
+    ]
 
 
 def _labels(report: Report) -> list[str]:
@@ -47,7 +71,7 @@ def _labels(report: Report) -> list[str]:
         return _pairs(("labels", named, f"{len(report.labels):,} of them"))
     if report.labels:
         return [f"# labels: {len(report.labels):,}, packed into the model's file"]
-    if kind.task(report) == "raw":
+    if report.outputs and kind.task(report) == "raw":
         return []
     return ['# labels = "labels.txt"  # DECIDE: a file with one label a line, in the order of the output']
 
@@ -61,21 +85,24 @@ def _why(task: str, report: Report) -> str:
     return "boxes, classes, scores, count" if task == "detect" else "the outputs as they are, by name"
 
 
-def _input(report: Report) -> list[str]:
+def _input(report: Report, image: Target) -> list[str]:
     tensor = report.inputs[0].tensor
-    placed = kind.layout(tensor)
-    height, width, channels = tensor.shape[1:] if placed == "nhwc" else (*tensor.shape[2:], tensor.shape[1])
     told = image_input(report.metadata.inputs)
     given = report.table.get("input", {})
     found: list[tuple[str, Any, str]] = []
     if "preset" in given:
         found.append(("preset", given["preset"], ""))
-    if OPEN in (height, width):
+    if OPEN in tensor.shape[1:] and kind.layout(tensor):
         size = given.get("size") or list((told and told.default_size) or (DEFAULT_SIDE, DEFAULT_SIDE))
         found.append(("size", size, "DECIDE: height, width; the model leaves them open"))
-    ours = "" if channels != 3 else 'DECIDE: "bgr" where it was trained so (OpenCV, Caffe)'
-    found.append(("channels", given.get("channels", COLOURS[channels]), "" if "channels" in given else ours))
-    found.append(("layout", placed, ""))
+    elif image.layout == "flat" and "preset" not in given:
+        why = "" if "size" in given else "DECIDE: height, width; the model only has their product"
+        found.append(("size", [image.height, image.width], why))
+    ours = "" if image.channels != "rgb" else 'DECIDE: "bgr" where it was trained so (OpenCV, Caffe)'
+    found.append(("channels", given.get("channels", image.channels), "" if "channels" in given else ours))
+    ends = {tensor.shape[-3:][0] in CHANNELS, tensor.shape[-1] in CHANNELS}
+    either = "" if "layout" in given or len(tensor.shape) < 3 or False in ends else 'DECIDE: or "nchw"'
+    found.append(("layout", image.layout, either))
     asked = {
         "resize": ("bilinear", "DECIDE: the method of the training's preprocessing"),
         "fit": ("stretch", 'DECIDE: "crop" cuts to the middle first, "pad" adds a border'),

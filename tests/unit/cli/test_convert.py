@@ -42,6 +42,17 @@ def test_table_steps_and_notes(place: Path) -> None:
     assert steps[-1] == "note: Calibrated with 6 pictures: a hundred are better."
 
 
+def test_table_in_a_pipe_is_not_wrapped(place: Path) -> None:
+    out = "a-folder-with-a-long-name/" + "and-one-within-it-that-is-longer/" * 3 + "model"
+    (place / out).parent.mkdir(parents=True)
+    done = run(place, "a.tflite", out, *COMMON[2:])
+    assert done.returncode == 0, done.stderr
+    title, head, *rows = (" ".join(line.split()) for line in done.stdout.splitlines())
+    assert title == f"a.tflite (LiteRT) → {out}/model.tflite, none"
+    assert head == "size median same best class largest difference"
+    assert rows[0].startswith("original ")
+
+
 def test_json_and_every_key_of_input(place: Path) -> None:
     done = run(
         place, *COMMON, "--json", "--name", "mine", "--size", "16,16", "--channels", "rgb", "--layout", "nhwc",

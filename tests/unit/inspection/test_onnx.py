@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers import onnxmodel
+from mlserverless import model
 from mlserverless.errors import ModelUnavailable
 from mlserverless.inspection import document, onnx, report, suggest, trial
 from mlserverless.inspection.memory import Weights
@@ -87,6 +89,39 @@ def test_what_is_not_installed_is_said(made: str, monkeypatch: pytest.MonkeyPatc
     assert set(report.inspect(made, ()).notes) == {onnx.RUNTIME, onnx.PACKAGE}
 
 
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let neither ONNX Runtime nor the package onnx be installed."""
+    monkeypatch.setattr(onnx, "_asked", lambda _: {})
+
+
+def test_what_the_file_alone_tells_is_told(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone(monkeypatch)
+    found = report.inspect(made, ())
+    assert (found.format, found.size) == ("onnx", Path(made).stat().st_size)
+    told = document.to_dict(found)
+    assert (told["task"], told["inputs"], len(told["sha256"])) == (None, [], 64)
+    text = suggest.model_toml(found)
+    assert f'sha256 = "{found.sha256}"' in text
+    assert "cannot be served" not in text
+    assert "# Its inputs and outputs are not told" in text
+    (Path(made).parent / "model.toml").write_text(text)
+    assert model.load(str(Path(made).parent)).sha256 == found.sha256
+
+
+@pytest.mark.parametrize("data", [b"no model at all", b"", b"\x08\x09"])
+def test_broken_file_is_refused_by_itself(data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone(monkeypatch)
+    (tmp_path / "a.onnx").write_bytes(data)
+    with pytest.raises(ModelUnavailable, match=r"a\.onnx is not an ONNX model, or a damaged one"):
+        report.inspect(str(tmp_path / "a.onnx"), ())
+
+
+def test_weights_in_another_file_are_not_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(onnxmodel.elsewhere())
+    with pytest.raises(ModelUnavailable, match="keeps the weights of w in another file"):
+        report.inspect(str(tmp_path / "a.onnx"), ())
+
+
 PARTS = {"onnx": {"operators", "weights"}, "onnxruntime": {"inputs", "outputs"}}
 
 
@@ -103,6 +138,14 @@ def test_each_package_tells_its_part(left: str, made: str, monkeypatch: pytest.M
 
 def test_file_that_is_none_is_refused_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"no model at all")
-    with pytest.raises(ModelUnavailable, match="is no ONNX model that could be read") as caught:
+    with pytest.raises(ModelUnavailable, match="is not an ONNX model, or a damaged one") as caught:
         report.inspect(str(tmp_path / "a.onnx"), ())
+    assert "\n" not in str(caught.value)
+
+
+def test_file_that_only_the_packages_refuse_is_told_in_a_line(made: str) -> None:
+    data = Path(made).read_bytes().replace(b"GlobalAveragePool", b"GlobalAverageP\xffol")
+    Path(made).write_bytes(data)
+    with pytest.raises(ModelUnavailable, match="is no ONNX model that could be read") as caught:
+        report.inspect(made, ())
     assert "\n" not in str(caught.value)

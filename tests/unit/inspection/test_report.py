@@ -115,8 +115,15 @@ def test_file_that_is_pinned_is_not_noted(tmp_path: Path) -> None:
     assert report.inspect(folder(tmp_path / "mine", f'sha256 = "{alone.sha256}"\n', data), ()).unpinned == ""
 
 
+def test_batch_of_rows_that_is_left_open_is_one(tmp_path: Path) -> None:
+    tensors = [T("row", (-1, 100)), T("two", (), "float32", 2.0), T("out", (-1, 100))]
+    data = build(Graph(tensors, [multiply("row", "two", "out")], ["row"], ["out"]))
+    (verdict,) = report.inspect(written(tmp_path, data), ("litert",)).engines
+    assert verdict.status == trial.RUNS
+
+
 def test_input_that_is_no_image_and_leaves_sizes_open_is_not_tried(tmp_path: Path) -> None:
-    tensors = [T("sound", (-1, 100)), T("two", (), "float32", 2.0), T("out", (-1, 100))]
+    tensors = [T("sound", (-1, -1)), T("two", (), "float32", 2.0), T("out", (-1, -1))]
     data = build(Graph(tensors, [multiply("sound", "two", "out")], ["sound"], ["out"]))
     (verdict,) = report.inspect(written(tmp_path, data), ("litert",)).engines
     assert (verdict.status, verdict.lacks) == (trial.UNTRIED, ())

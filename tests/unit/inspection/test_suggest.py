@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers import modelfile, specimens
+from helpers.graphs import Graph, T, build, multiply
 from helpers.modelfolder import folder
 from mlserverless import model, toml
 from mlserverless.config import Settings
@@ -79,7 +81,7 @@ def test_bundled_file_alone_is_served_with_it(name: str, tmp_path: Path) -> None
 def test_what_a_person_must_decide_is_marked(tmp_path: Path) -> None:
     lines = suggested(tmp_path, MADE["logits"]).splitlines()
     asked = {line.partition(" ")[0] for line in lines if "DECIDE" in line and line[0] != "#"}
-    assert asked == {"task", "channels", "resize", "fit", "range", "activation"}
+    assert asked == {"task", "channels", "layout", "resize", "fit", "range", "activation"}
     assert '# labels = "labels.txt"  # DECIDE: a file with one label a line, in the order of the output' in lines
 
 
@@ -175,6 +177,56 @@ def test_model_that_takes_no_image_is_told_so(tmp_path: Path) -> None:
     text = suggested(tmp_path, MADE["two inputs"])
     assert "does not take one image" in text
     assert "input" not in toml.loads(text)
+
+
+def flat(*shape: int) -> bytes:
+    """Return a classifier of numbers in a row."""
+    tensors = [T("image", shape), T("w", (3, shape[-1]), "float32", np.ones((3, shape[-1]))), T("scores", (1, 3))]
+    return build(Graph(tensors, [specimens.dense("image", "w", "scores")], ["image"], ["scores"]))
+
+
+FLAT = 'labels = "labels.txt"\n[input]\nsize = [4, 16]\nchannels = "gray"\nrange = { mean = 0.0, std = 15.9375 }\n'
+
+
+def test_flat_model_that_its_model_toml_serves_keeps_what_it_says(tmp_path: Path) -> None:
+    where = folder(tmp_path / "mine", FLAT, flat(1, 64), b"cat\ndog\nowl\n")
+    before = load(Settings(model=where)).target
+    text = suggest.model_toml(report.inspect(where, ()))
+    assert "cannot be served" not in text
+    assert said(text, "input")["size"] == [4, 16]
+    (tmp_path / "mine/model.toml").write_text(text)
+    assert load(Settings(model=where)).target == before
+
+
+@pytest.mark.parametrize(("count", "size", "channels"), [(64, [8, 8], "gray"), (192, [8, 8], "rgb")])
+def test_numbers_in_a_row_may_be_a_square_image(
+    count: int, size: list[int], channels: str, tmp_path: Path
+) -> None:
+    text = suggested(tmp_path, flat(1, count))
+    assert f"# It takes {count} numbers in a row. Where they are no image's pixels" in text
+    assert (said(text, "input")["size"], said(text, "input")["channels"]) == (size, channels)
+    assert "DECIDE: height, width" in text
+    assert load(Settings(model=str(tmp_path))).target.layout == "flat"
+
+
+def test_numbers_in_a_row_that_are_no_square_are_told(tmp_path: Path) -> None:
+    text = suggested(tmp_path, flat(1, 30))
+    assert "input" not in toml.loads(text)
+    assert "# This model takes 30 numbers in a row, and nothing says what image they are" in text
+
+
+@pytest.mark.parametrize(
+    ("shape", "sides", "asked"),
+    [((5, 6, 3), (5, 6), False), ((1, 5, 6), (5, 6), False), ((4, 6, 3), (4, 6), True), ((5, 6), (5, 6), False)],
+)
+def test_image_without_a_batch_or_channels_is_one_too(
+    shape: tuple[int, ...], sides: tuple[int, int], asked: bool, tmp_path: Path
+) -> None:
+    tensors = [T("image", shape), T("two", (), "float32", 2.0), T("out", shape)]
+    text = suggested(tmp_path, build(Graph(tensors, [multiply("image", "two", "out")], ["image"], ["out"])))
+    assert "cannot be served" not in text
+    assert ('DECIDE: or "nchw"' in text) is asked
+    assert load(Settings(model=str(tmp_path))).target[:2] == sides
 
 
 @pytest.mark.parametrize("name", ['a "quoted" name', "back\\slash", "tab\there", "del\x7f", "ünï"])
