@@ -111,8 +111,13 @@ def parse(data: bytes, path: str) -> dict[str, Any]:
         raise ModelUnavailable(f"{path} cannot be read: {error}.") from error
     for section, accepted in KEYS.items():
         values = table.get(section, {}) if section else table
-        for entry in values if section == "delegates" and isinstance(values, list) else (values,):
-            for key in entry if isinstance(entry, dict) else [section]:
+        several = section == "delegates" and bool(values)
+        if several and not (isinstance(values, list) and all(isinstance(entry, dict) for entry in values)):
+            refuse(section, values, "[[delegates]], a table each", path)
+        if not several and not isinstance(values, dict):
+            refuse(section, values, f"a section [{section}]", path)
+        for entry in values if several else (values,):
+            for key in entry:
                 if key not in accepted:
                     place = f"[{section}] " if section else ""
                     raise ModelUnavailable(
@@ -123,9 +128,8 @@ def parse(data: bytes, path: str) -> dict[str, Any]:
             refuse(key, value, "a text", path)
         if "\0" in value:  # of which no file's name can have one
             refuse(key, value, "a text without NUL", path)
-    delegates = table.get("delegates", [])
-    if not isinstance(delegates, list) or not all(isinstance(entry, dict) for entry in delegates):
-        refuse("delegates", delegates, "[[delegates]], a table each", path)
+    if table.get("file") == "":
+        refuse("file", "", "the name of the model's file, or no such line", path)
     if "certificate" in table:
         from mlserverless import certificate  # only a certified model pays for it
 

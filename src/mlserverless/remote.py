@@ -14,9 +14,9 @@ from tempfile import gettempdir
 
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
-from mlserverless.errors import MlserverlessError, ModelUnavailable
+from mlserverless.errors import MlserverlessError, ModelUnavailable, SourceError
 from mlserverless.lock import locked
-from mlserverless.model import MAX_MODEL_BYTES
+from mlserverless.model import DEFAULT_FILES, MAX_MODEL_BYTES
 from mlserverless.model_toml import parse
 from mlserverless.model_values import DOCS
 from mlserverless.net.url import redact
@@ -29,14 +29,15 @@ def fetch(settings: Settings, deadline: Deadline) -> str:
     url = settings.model
     if url.partition("://")[0].lower() not in ("https", "s3", "gs", "az"):
         raise ModelUnavailable(f"The model {redact(url)} is not read: accepted are https, s3, gs and az URLs.")
-    texts, file, pin = _described(url, settings.model_sha256, deadline)
+    texts, files, pin = _described(url, settings.model_sha256, deadline)
     if not pin:
         raise ModelUnavailable(
             f"Nothing says which sha256 the model {redact(url)} has: set MLSERVERLESS_MODEL_SHA256, or sha256 in "
             f"its model.toml, to what sha256sum prints. See {DOCS}."
         )
     path = url.partition("?")[0]
-    source = url if file is None else _beside(url, file)
+    own = f"model{os.path.splitext(path)[1].lower()}"  # of a URL that is the file's
+    sources = {file: _beside(url, file) for file in files} or {own: url}
     key = sha256(repr((path, sorted(texts.items()), pin)).encode()).hexdigest()[:32]
     try:
         shelf = _shelf(settings.cache_dir)
@@ -46,8 +47,7 @@ def fetch(settings: Settings, deadline: Deadline) -> str:
                 told = f"Another process was still downloading {redact(url)} when the time was over."
                 raise ModelUnavailable(told, retryable=True)
             if not os.path.isdir(folder):
-                own = f"model{os.path.splitext(path)[1].lower()}"  # of a URL that is the file's
-                _fill(folder, texts, source, file or own, pin, deadline)
+                _fill(folder, texts, sources, pin, deadline)
     except OSError as error:
         raise _not_kept(url, error.filename or settings.cache_dir, error) from error
     return folder
@@ -67,14 +67,15 @@ def _not_kept(url: str, place: str, error: OSError) -> ModelUnavailable:
     )
 
 
-def _described(url: str, pin: str, deadline: Deadline) -> tuple[dict[str, bytes], str | None, str]:
-    # The small files of the model folder, the model file's name (None: the URL is the file's own), its sha256.
+def _described(url: str, pin: str, deadline: Deadline) -> tuple[dict[str, bytes], tuple[str, ...], str]:
+    # The small files of the model folder, what the model's file may be called (nothing: the URL is the file's own)
+    # and its sha256.
     path = url.partition("?")[0].rstrip("/")
     stem, suffix = os.path.splitext(os.path.basename(path))
     if suffix.lower() in (".tflite", ".onnx"):
         name = "".join(letter for letter in stem if letter.isalnum() or letter in "-_. ")
         says = f'name = "{name}"\n' + ('file = "model.onnx"\n' if suffix.lower() == ".onnx" else "")
-        return {"model.toml": says.encode()}, None, pin
+        return {"model.toml": says.encode()}, (), pin
     texts = {"model.toml": _text(_beside(url, "model.toml"), deadline)}
     table = parse(texts["model.toml"], f"{redact(url)}/model.toml")
     if table.get("delegates"):
@@ -82,8 +83,8 @@ def _described(url: str, pin: str, deadline: Deadline) -> tuple[dict[str, bytes]
             f"{redact(url)}: its model.toml names a delegate, which is native code: only a model folder on the "
             "function's own disk may. Put the model into the package. See docs/how-to/use-a-delegate.md."
         )
-    file, labels = table.get("file", "model.tflite"), table.get("labels", "")
-    for name in (file, labels):
+    files, labels = (table["file"],) if "file" in table else DEFAULT_FILES, table.get("labels", "")
+    for name in (*files, labels):
         if os.path.basename(name) != name or "\\" in name or name in ("model.toml", ".", ".."):
             raise ModelUnavailable(f"{redact(url)}: its model.toml names {name!r}, which is no file beside it.")
     if labels:
@@ -93,7 +94,7 @@ def _described(url: str, pin: str, deadline: Deadline) -> tuple[dict[str, bytes]
         raise ModelUnavailable(
             f"{redact(url)}: its model.toml pins the sha256 {pinned}, but the setting model_sha256 pins {pin}."
         )
-    return texts, file, pin or pinned
+    return texts, files, pin or pinned
 
 
 def _beside(url: str, name: str) -> str:
@@ -136,7 +137,7 @@ def _shelf(chosen: str) -> str:
     return shelf
 
 
-def _fill(folder: str, texts: dict[str, bytes], source: str, file: str, pin: str, deadline: Deadline) -> None:
+def _fill(folder: str, texts: dict[str, bytes], sources: dict[str, str], pin: str, deadline: Deadline) -> None:
     scratch = folder + ".part"
     forget(scratch)  # of a process that was killed: who holds the lock is alone here
     os.mkdir(scratch, 0o700)
@@ -144,22 +145,46 @@ def _fill(folder: str, texts: dict[str, bytes], source: str, file: str, pin: str
         for name, data in texts.items():
             with open(os.path.join(scratch, name), "wb") as out:
                 out.write(data)
-        digest = sha256()
-        with open(os.path.join(scratch, file), "wb") as out:
-
-            def take(chunk: bytes) -> None:
-                digest.update(chunk)
-                try:
-                    out.write(chunk)
-                except OSError as error:  # told here: to the client it would be the origin's failure
-                    raise _not_kept(source, scratch, error) from error
-
-            _stream(source, deadline, take, MAX_MODEL_BYTES)
-        if digest.hexdigest() != pin:
+        source, digest = _downloaded(scratch, sources, deadline)
+        if digest != pin:
             raise ModelUnavailable(
-                f"The model file {redact(source)} has the sha256 {digest.hexdigest()}, but {pin} is pinned."
+                f"The model file {redact(source)} has the sha256 {digest}, but {pin} is pinned."
             )
         os.rename(scratch, folder)
     except BaseException:
         forget(scratch)
         raise
+
+
+def _downloaded(scratch: str, sources: dict[str, str], deadline: Deadline) -> tuple[str, str]:
+    """Download the first of ``sources``, file name -> URL, that is there; return its URL and its sha256."""
+    (file, source), *others = sources.items()
+    path = os.path.join(scratch, file)
+    try:
+        return source, _file(path, source, deadline)
+    except ModelUnavailable as error:
+        if not others or error.retryable or not isinstance(error.__cause__, SourceError):
+            raise
+        os.unlink(path)  # whoever reads the folder takes what is there of the usual names
+        first = error
+    try:
+        return _downloaded(scratch, dict(others), deadline)
+    except ModelUnavailable as error:
+        told = f"{first} Nor can {others[0][0]}: set file in its model.toml to the name that it has. See {DOCS}."
+        raise ModelUnavailable(told, retryable=error.retryable) from error
+
+
+def _file(path: str, source: str, deadline: Deadline) -> str:
+    """Download ``source`` to ``path``; return its sha256."""
+    digest = sha256()
+    with open(path, "wb") as out:
+
+        def take(chunk: bytes) -> None:
+            digest.update(chunk)
+            try:
+                out.write(chunk)
+            except OSError as error:  # told here: to the client it would be the origin's failure
+                raise _not_kept(source, os.path.dirname(path), error) from error
+
+        _stream(source, deadline, take, MAX_MODEL_BYTES)
+    return digest.hexdigest()

@@ -134,6 +134,8 @@ def test_kept_file_that_was_damaged_is_fetched_again(tmp_path: Path, origin: Ori
         (b'labels = ".."', "no file beside it"),
         (b'labels = "a\\\\b"', "no file beside it"),
         (b'file = "model.toml"', "no file beside it"),
+        (b'file = ""', "file is ''; accepted is the name of the model's file, or no such line"),
+        (b"input = 3", "input is 3; accepted is a section [input]"),
     ],
 )
 def test_wrong_model_toml_is_told_by_its_url(tmp_path: Path, origin: Origin, toml: bytes, said: str) -> None:
@@ -153,7 +155,8 @@ def test_other_schemes_are_refused(tmp_path: Path, where: str) -> None:
 def test_download_that_fails_says_why_and_whether_to_try_again(
     tmp_path: Path, origin: Origin, status: str, retryable: bool
 ) -> None:
-    origin.replies["/mine/model.tflite"] = response(b"", status)
+    for name in ("model.tflite", "model.onnx"):
+        origin.replies[f"/mine/{name}"] = response(b"", status)
     with pytest.raises(ModelUnavailable, match=f"cannot be downloaded: localhost answered {status}") as caught:
         _read(settings(tmp_path, at(origin, "/mine")), Deadline(20))
     assert caught.value.retryable is retryable
@@ -318,6 +321,37 @@ def test_an_onnx_model_in_a_folder_is_read(tmp_path: Path, origin: Origin) -> No
     origin.replies["/onnx/model.toml"] = response(toml, Connection="close")
     origin.replies["/onnx/model.onnx"] = response(data, Connection="close")
     assert _read(settings(tmp_path, at(origin, "/onnx")), Deadline(20)).data == data
+
+
+def test_folder_that_names_no_file_may_have_an_onnx_model_as_one_on_the_disk_may(
+    tmp_path: Path, origin: Origin
+) -> None:
+    data = onnxmodel.classifier()
+    toml = f'sha256 = "{sha256(data).hexdigest()}"\n'.encode()
+    origin.replies["/onnx/model.toml"] = response(toml, Connection="close")
+    origin.replies["/onnx/model.tflite"] = response(b"there is none", "404 Not Found", Connection="close")
+    origin.replies["/onnx/model.onnx"] = response(data, Connection="close")
+    for _ in range(2):
+        found = _read(settings(tmp_path, at(origin, "/onnx")), Deadline(20))
+        assert (found.data, os.path.basename(found.path)) == (data, "model.onnx")
+    assert os.listdir(os.path.dirname(found.path)).count("model.tflite") == 0
+    assert origin.paths.count("/onnx/model.onnx") == 1
+
+
+@pytest.mark.parametrize(("status", "retryable"), [("404 Not Found", False), ("503 Service Unavailable", True)])
+def test_folder_without_either_file_is_told_so(
+    tmp_path: Path, origin: Origin, status: str, retryable: bool
+) -> None:
+    for name in ("model.tflite", "model.onnx"):
+        origin.replies[f"/mine/{name}?{SECRET}"] = response(b"", status)
+    with pytest.raises(ModelUnavailable) as caught:
+        _read(settings(tmp_path, at(origin, f"/mine?{SECRET}")), Deadline(20))
+    assert f"file {at(origin, '/mine/model.tflite')} cannot be downloaded: localhost answered {status}" in str(
+        caught.value
+    )
+    assert ("Nor can model.onnx" in str(caught.value)) is not retryable
+    assert "c4n4ry" not in str(caught.value)
+    assert caught.value.retryable is retryable
 
 
 @pytest.mark.parametrize("library", ["libmine.so", "libedgetpu.so.1", "/tmp/x.so"])

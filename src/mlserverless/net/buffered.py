@@ -15,6 +15,7 @@ class Buffered:
 
     def __init__(self, timed: TimedSocket, most: int, what: str) -> None:
         self._timed, self._left, self._what, self._ahead = timed, most, what, bytearray()
+        self._most = most
 
     @property
     def empty(self) -> bool:
@@ -26,7 +27,9 @@ class Buffered:
         count = self._timed.receive(view)
         self._left -= count
         if self._left < 0:
-            raise ImageTooLarge(f"The {self._what}'s origin sent far more bytes than are accepted.")
+            raise ImageTooLarge(
+                f"The {self._what}'s origin sent more than {self._most:,} bytes, over twice of what is accepted."
+            )
         return count
 
     def taken(self, most: int) -> bytes:
