@@ -133,6 +133,16 @@ def test_what_is_wrong_with_a_model_folder_is_one_red_line(
     assert finding.mend
 
 
+def test_labels_that_are_not_those_of_the_metadata_are_told_as_labels(tmp_path: Path) -> None:
+    shutil.copytree(models.models.locate("efficientnet-lite0"), tmp_path / "model")
+    labels = next((tmp_path / "model").glob("labels*.txt"))
+    labels.write_text(labels.read_text(encoding="utf-8").rstrip("\n") + "\none too many\n", encoding="utf-8")
+    (finding,) = models.examine(case(tmp_path))
+    assert (finding.check, finding.status) == ("labels", "fail")
+    assert "1,001 lines" in finding.told
+
+
+
 def test_a_model_at_a_url_is_not_looked_at(tmp_path: Path) -> None:
     (finding,) = models.examine(case(tmp_path)._replace(model="https://example.com/m.tflite?sig=x"))
     assert (finding.check, finding.status) == ("model", "warn")
