@@ -142,7 +142,6 @@ def test_labels_that_are_not_those_of_the_metadata_are_told_as_labels(tmp_path: 
     assert "1,001 lines" in finding.told
 
 
-
 def test_a_model_at_a_url_is_not_looked_at(tmp_path: Path) -> None:
     (finding,) = models.examine(case(tmp_path)._replace(model="https://example.com/m.tflite?sig=x"))
     assert (finding.check, finding.status) == ("model", "warn")
