@@ -152,7 +152,9 @@ def _stage(
     site, entry, runtime = scratch / "site", scratch / "entry", scratch / "runtime"
     resolve.install(packed, site, target, without=() if stores else resolve.STORES)
     stage.copy_ours(site)
-    defaults = stage.copy_models(models, site)
+    # The project's settings come along, and the models that they name do not.
+    alone = {"MODELS": ""} if (project / stage.SETTINGS).is_file() else {}
+    defaults = alone | stage.copy_models(models, site)
     if set(formats) < set(PLUGINS):
         defaults["FORMATS"] = ",".join(formats)
     stage.copy_entry(target, folder, project, entry, defaults)

@@ -44,6 +44,12 @@ class Package(NamedTuple):
         inside = packed_models(self.root)
         return next((path for path in inside if path.name in self.models[:1]), inside[0] if inside else None)
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The folders of its further models, as the setting ``models`` has them: each under a name of its own."""
+        further = [path for path in packed_models(self.root) if path != self.model]
+        return tuple(f"{number}={path}" for number, path in enumerate(further, 1))
+
     def moved(self, out: Path) -> "Package":
         """Return the package as it is where its folder was moved to ``out``."""
         archive = out / self.archive.relative_to(self.out) if self.archive else None

@@ -68,7 +68,7 @@ def build(
     except (ValueError, MlserverlessError) as error:
         raise SystemExit(_failed(errors, error, WRONG)) from error
     if check:
-        examine(target, chosen[0], None, "Nothing was built")
+        examine(target, chosen, None, "Nothing was built")
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=errors) as bar:
         task = bar.add_task("", total=STEPS)
 
@@ -89,7 +89,7 @@ def build(
     else:
         console.print(render(package))
     if check:
-        examine(target, chosen[0], package, f"Do not deploy {folder}")
+        examine(target, chosen, package, f"Do not deploy {folder}")
 
 
 def _failed(errors: Any, error: Exception, code: int) -> int:

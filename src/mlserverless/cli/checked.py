@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from mlserverless.bundle.targets import Target
 
 
-def examine(target: "Target", model: str, package: "Package | None", otherwise: str) -> None:
+def examine(target: "Target", models: tuple[str, ...], package: "Package | None", otherwise: str) -> None:
     """Raise SystemExit where the preflight has a red line, after having shown what is not green, with its mend.
 
-    ``otherwise`` says what was not done therefore.
+    ``models``: the first, and further ones as the setting of that name has them. ``otherwise``
+    says what was not done therefore.
     """
     from mlserverless.bundle.build import deploy_folder
     from mlserverless.bundle.preflight import FAIL, OK
     from mlserverless.bundle.preflight import examine as look
 
-    found = look(target, deploy=deploy_folder(target, Path()), project=Path(), model=model, package=package)
+    deploy = deploy_folder(target, Path())
+    found = look(target, deploy=deploy, project=Path(), model=models[0], others=models[1:], package=package)
     for finding in found:
         if finding.status != OK:
             click.echo(f"{finding.status}: {finding.check}: {finding.told}\n  {finding.mend}", err=True)

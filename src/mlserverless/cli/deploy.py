@@ -40,7 +40,10 @@ NOTHING = "Nothing was uploaded"
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="aws, azure: of the template."
 )
 @click.option(
-    "--model", help="A model folder, a model file or a bundled model's name [default: the settings' own]."
+    "--model",
+    "models",
+    multiple=True,
+    help="A model folder, a file or a bundled model's name [default: the settings' own]; again for further ones.",
 )
 @click.option("--python", default="3.13", show_default=True, type=click.Choice(targets.PYTHONS))
 @click.option("--arch", default="x86_64", show_default=True, type=click.Choice(targets.ARCHES))
@@ -49,7 +52,7 @@ def deploy(
     provider: str,
     dry_run: bool,
     name: str | None,
-    model: str | None,
+    models: tuple[str, ...],
     python: str,
     arch: str,
     built: bool,
@@ -66,12 +69,12 @@ def deploy(
     try:
         target = targets.target(provider, python, arch)
         # Planned first, so that a wrong option is told before a build that takes a minute.
-        planned = _planned(target, folder, options, model, built)
+        planned = _planned(target, folder, options, models, built)
         if dry_run:
             _show_all(provider, planned)
             return
         tool(provider)
-        package = _built(folder) if built else _build(target, folder, model)
+        package = _built(folder) if built else _build(target, folder, models)
         run(commands(package.target, folder, options, model_name("", package)), _show)
     except CommandFailed as error:
         for command in error.left:
@@ -84,8 +87,10 @@ def deploy(
     click.echo(f"\n{options.name} is deployed.")
 
 
-def _planned(target: "Target", folder: Path, options: Options, model: str | None, built: bool) -> list[Command]:
-    """Return the commands, with the model's name as the package has it, or as a build would have it."""
+def _planned(
+    target: "Target", folder: Path, options: Options, models: tuple[str, ...], built: bool
+) -> list[Command]:
+    """Return the commands, with the first model's name as the package has it, or as a build would have it."""
     from mlserverless.bundle.build import deploy_folder
     from mlserverless.bundle.package import read
     from mlserverless.cli.build import settings_models
@@ -93,7 +98,7 @@ def _planned(target: "Target", folder: Path, options: Options, model: str | None
     if built:
         package = read(folder)
         return commands(package.target, folder, options, model_name("", package))
-    name = model_name(model or settings_models()[0])
+    name = model_name((models or settings_models())[0])
     return commands(target, folder, options, name, deploy_folder(target, Path()))
 
 
@@ -107,16 +112,16 @@ def _show_all(provider: str, planned: list[Command]) -> None:
         click.echo(str(error))
 
 
-def _build(target: "Target", folder: Path, model: str | None) -> "Package":
+def _build(target: "Target", folder: Path, models: tuple[str, ...]) -> "Package":
     from mlserverless.bundle.build import build
     from mlserverless.cli.build import settings_models
 
-    chosen, *others = (model,) if model else settings_models()
+    chosen = models or settings_models()
     examine(target, chosen, None, NOTHING)
     package = build(
         target,
-        model=chosen,
-        models=tuple(others),
+        model=chosen[0],
+        models=chosen[1:],
         out=folder,
         project=Path(),
         tell=lambda word: click.echo(f"build: {word}", err=True),
@@ -135,7 +140,7 @@ def _built(folder: Path) -> "Package":
         raise ValueError(
             f"{folder} holds an image's context, which is not what is uploaded: see docs/how-to/images.md."
         )
-    examine(package.target, str(package.model), package, NOTHING)
+    examine(package.target, (str(package.model), *package.others), package, NOTHING)
     return package
 
 

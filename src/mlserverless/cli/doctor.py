@@ -11,6 +11,7 @@ import click
 
 from mlserverless.bundle import targets
 from mlserverless.cli import FAILED, UNUSABLE, WRONG
+from mlserverless.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,13 +41,16 @@ def _targets(context: click.Context, option: click.Parameter, given: tuple[str, 
     help="Once for each [default: those whose folder is here, else all].",
 )
 @click.option(
-    "--model", help="A model folder, a model file or a bundled model's name [default: the settings' own]."
+    "--model",
+    "models",
+    multiple=True,
+    help="A model folder, a file or a bundled model's name [default: the settings' own]; again for further ones.",
 )
 @click.option(
     "--package", "folder", type=click.Path(path_type=Path), help="What `mlserverless build` wrote: build/aws."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a checklist.")
-def doctor(chosen: tuple["Target", ...], model: str | None, folder: Path | None, as_json: bool) -> None:
+def doctor(chosen: tuple["Target", ...], models: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
     """Check offline whether a cloud will take what is to be deployed, and run it.
 
     Under each line that is not green stands what to do. The exit code is 1 where a line is red.
@@ -62,7 +66,8 @@ def doctor(chosen: tuple["Target", ...], model: str | None, folder: Path | None,
     console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True)
     try:
         package = read(folder) if folder else None
-    except ValueError as error:
+        first, *others = models or _models(package)
+    except (ValueError, ConfigError) as error:
         click.echo(f"doctor: {error}", err=True)
         raise SystemExit(WRONG) from error
     found: list[tuple[Target, list[Finding]]] = []
@@ -70,8 +75,9 @@ def doctor(chosen: tuple["Target", ...], model: str | None, folder: Path | None,
         for target in chosen or _default(package):
             say(f"checking {target}: the model is loaded and asked once")
             where = deploy_folder(target.provider)
-            name = model or _model(package)
-            findings = preflight.examine(target, deploy=where, project=Path(), model=name, package=package)
+            findings = preflight.examine(
+                target, deploy=where, project=Path(), model=first, others=tuple(others), package=package
+            )
             found.append((target, findings))
         say("looking for tools")
         here, pythons = _tools(), _pythons([target for target, _ in found])
@@ -102,17 +108,24 @@ def _default(package: "Package | None") -> tuple["Target", ...]:
     return tuple(targets.parse(provider) for provider in here or targets.PROVIDERS)
 
 
-def _model(package: "Package | None") -> str:
-    """Return the model in the package, or the one that the settings here name."""
+def _models(package: "Package | None") -> tuple[str, ...]:
+    """Return the models in the package, or those that the settings here name, the first one first.
+
+    Raises ConfigError for a variable that is not accepted.
+    """
+    from mlserverless.cli.build import settings_models
     from mlserverless.config import Settings
-    from mlserverless.errors import ConfigError
 
     if package is not None and package.model is not None:
-        return str(package.model)
+        return str(package.model), *package.others
     try:
-        return Settings.load().model
-    except ConfigError:  # a line of the checklist tells it
-        return Settings().model
+        return settings_models()
+    except ConfigError:
+        try:
+            Settings.load({})
+        except ConfigError:  # in the settings file: a line of the checklist tells it
+            return (Settings().model,)
+        raise
 
 
 def _tools() -> dict[str, str | None]:

@@ -19,6 +19,7 @@ from mlserverless.bundle.build import NOT_RUN, STEPS, BuildError, build
 from mlserverless.bundle.golden import Run
 from mlserverless.bundle.package import Dropped, Package
 from mlserverless.bundle.targets import PROVIDERS, Target
+from mlserverless.config import Settings
 from mlserverless.formats import PLUGINS
 from mlserverless.local import deploy
 
@@ -230,6 +231,16 @@ def test_further_models_are_packed_set_and_asked(parts: Parts) -> None:
     assert (parts.models, parts.raw) == (("blue",), False)
     assert made.models == package.read(made.out).models == ("roses", "asters")
     assert made.model == made.root / "mlserverless/_models/roses"
+
+
+def test_models_that_the_projects_settings_name_and_the_package_has_not_are_not_looked_for(parts: Parts) -> None:
+    (parts.folder / "mlserverless.toml").write_text('models = ["asters"]\n')
+    made = parts.build(Target("aws"), slim=False)
+    entry = (made.root / "app.py").read_text()
+    assert (made.root / "mlserverless.toml").is_file()
+    assert 'setdefault("MLSERVERLESS_MODELS", "")' in entry
+    assert Settings.load({"MLSERVERLESS_MODELS": ""}, str(made.root)).models == ()
+    assert made.models == ("roses",)
 
 
 def test_nothing_is_chosen_of_a_raw_models_answers(parts: Parts) -> None:

@@ -10,12 +10,13 @@ from helpers.preflight import TODAY, case, statuses, template
 from mlserverless import certificate
 from mlserverless.bundle import limits
 from mlserverless.bundle.preflight import Case, Finding, examine, models, trial
-from mlserverless.bundle.preflight.trial import Trial
+from mlserverless.bundle.preflight.trial import Trial, Tried
 from mlserverless.bundle.targets import parse
 from mlserverless.model import load, locate
 
 ORIGINAL = Path(locate("dogs-vs-cats"))
-FITS = Trial(peak=100 * limits.MB, classes=2, labels=2, engine="litert")
+PETS = Tried(classes=2, labels=2, engine="litert")
+FITS = Trial(peak=100 * limits.MB, models=(PETS,))
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_a_good_model_is_loaded_asked_and_measured(project: Path) -> None:
 
 
 def test_a_certificate_is_told_and_a_stale_one_is_red(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried(monkeypatch, FITS._replace(classes=1, labels=1))
+    tried(monkeypatch, FITS._replace(models=(Tried(1, 1),)))
     path, hashed = project / "model" / "model.toml", "0" * 64
     text, plain = path.read_text(), load(str(project / "model"))
     told = f'reference = "{hashed}"\nmodel = "{plain.sha256}"\npipeline = "{certificate.pipeline(plain)}"\n'
@@ -55,7 +56,7 @@ def test_the_trial_measures_its_own_process_alone(project: Path) -> None:
     ballast = b"x" * (200 * limits.MB)
     result = trial.run(project / "model", project, pixels=1_000_000)
     assert len(ballast) > result.peak > 20 * limits.MB
-    assert (result.problem, result.classes, result.labels) == ("", 1, 1)
+    assert (result.problem, result.models) == ("", (Tried(1, 1, "classify", "litert"),))
 
 
 def test_the_trial_tells_whose_fault_it_is(project: Path) -> None:
@@ -148,6 +149,100 @@ def test_a_model_at_a_url_is_not_looked_at(tmp_path: Path) -> None:
     assert "sig" not in finding.told
 
 
+# --- several models ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def several(project: Path) -> Case:
+    """A project with a second model of its own, and the bundled one as a third."""
+    shutil.copytree(ORIGINAL, project / "second")
+    edit(project / "second" / "model.toml", 'name = "dogs-vs-cats"', 'name = "second"')
+    return case(project)._replace(others=("blue=second", "efficientnet-lite0"))
+
+
+def told(findings: list[Finding], check: str) -> list[tuple[str, str]]:
+    return [(finding.status, finding.told.partition(",")[0]) for finding in findings if finding.check == check]
+
+
+def test_every_model_has_its_lines_and_the_memory_is_that_of_them_all(several: Case) -> None:
+    found = models.examine(several)
+    assert told(found, "model") == [("ok", "dogs-vs-cats"), ("ok", "second"), ("ok", "efficientnet-lite0")]
+    assert [one.told for one in found if one.check == "labels"] == [
+        "dogs-vs-cats: 1, as many as classes",
+        "second: 1, as many as classes",
+        "efficientnet-lite0: 1,000, as many as classes",
+    ]
+    assert "the 3 models take" in found[-1].told
+    alone = trial.run(several.project / "model", several.project, 1000)
+    every = trial.run(several.project / "model", several.project, 1000, ("blue=second", "efficientnet-lite0"))
+    assert every.models[::2] == (alone.models[0], Tried(1000, 1000, "classify", "litert"))
+    assert every.peak > alone.peak
+
+
+@pytest.mark.parametrize("at", ["model", "second"])
+@pytest.mark.parametrize(
+    ("change", "check", "said"),
+    [
+        (no_labels, "labels", "labels.txt cannot be read"),
+        (one_more, "labels", "2 labels, but its output has 1 classes"),
+        (flipped, "model-sha256", "but model.toml pins"),
+        (unknown_key, "model", "resise is not known"),
+        (no_toml, "model", "has no model.toml"),
+    ],
+)
+def test_what_is_wrong_with_any_of_them_is_red(
+    several: Case, at: str, change: object, check: str, said: str
+) -> None:
+    assert callable(change)
+    change(several.project / at)
+    (finding,) = [one for one in models.examine(several) if one.status != "ok"]
+    assert (finding.check, finding.status) == (check, "fail")
+    assert said in finding.told
+
+
+def test_all_that_cannot_be_read_are_told_at_once(several: Case) -> None:
+    for name in ("model", "second"):
+        unknown_key(several.project / name)
+    assert [one.status for one in models.examine(several)] == ["fail", "fail"]
+
+
+def test_two_of_one_name_are_red(several: Case) -> None:
+    (finding,) = [one for one in models.examine(several._replace(others=("model",))) if one.status != "ok"]
+    assert (finding.check, finding.status) == ("model", "fail")
+    assert "Two models are called 'dogs-vs-cats'" in finding.told
+
+
+def test_what_cannot_be_fed_is_told_with_the_models_name(several: Case) -> None:
+    edit(several.project / "second" / "model.toml", "[input]", "[input]\nsize = [1, 2]")
+    (finding,) = [one for one in models.examine(several) if one.status != "ok"]
+    assert finding.told.startswith("second: The model's input has the shape")
+
+
+def test_one_at_a_url_is_not_fetched(several: Case) -> None:
+    found = models.examine(several._replace(others=("https://example.com/third.tflite?sig=x", "second")))
+    assert told(found, "model") == [
+        ("warn", "third is at a URL: it is downloaded when the function starts"),
+        ("ok", "dogs-vs-cats"),
+        ("ok", "second"),
+    ]
+    assert "sig" not in "".join(one.told + one.mend for one in found)
+
+
+def test_a_certificate_of_any_of_them_may_be_stale(several: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried(monkeypatch, FITS._replace(models=(PETS, PETS, PETS)))
+    hashed = "0" * 64
+    text = "".join(f'{key} = "{hashed}"\n' for key in ("reference", "model", "pipeline"))
+    path = several.project / "second" / "model.toml"
+    path.write_text(f'{path.read_text()}\n[certificate]\n{text}images = 6\ndate = "2026-11-28"\n')
+    (finding,) = [one for one in models.examine(several) if one.check == "certificate"]
+    assert finding.status == "fail"
+    assert "second" in finding.told
+
+
+def test_the_engine_and_the_delegates_of_all_are_looked_at(several: Case) -> None:
+    assert [one.name for one in models.readable(several)] == ["dogs-vs-cats", "second", "efficientnet-lite0"]
+
+
 def memory(examined: Case) -> Finding:
     (finding,) = [finding for finding in models.examine(examined) if finding.check == "memory-needed"]
     return finding
@@ -187,16 +282,16 @@ def test_a_model_that_no_size_holds_is_said_so(project: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("result", "status", "told"),
     [
-        (FITS._replace(labels=0), "warn", "dogs-vs-cats has 2 classes and no labels"),
-        (FITS._replace(labels=0, classes=0, task="detect"), "warn", "dogs-vs-cats has no labels"),
-        (FITS._replace(labels=90, classes=0, task="detect"), "ok", "90"),
-        (FITS._replace(labels=0, classes=0, task="raw"), "ok", "none needed: it answers raw tensors"),
+        (Tried(2, 0), "warn", "dogs-vs-cats has 2 classes and no labels"),
+        (Tried(0, 0, "detect"), "warn", "dogs-vs-cats has no labels"),
+        (Tried(0, 90, "detect"), "ok", "90"),
+        (Tried(0, 0, "raw"), "ok", "none needed: it answers raw tensors"),
     ],
 )
 def test_labels_are_asked_for_where_the_task_has_some(
-    project: Path, monkeypatch: pytest.MonkeyPatch, result: Trial, status: str, told: str
+    project: Path, monkeypatch: pytest.MonkeyPatch, result: Tried, status: str, told: str
 ) -> None:
-    tried(monkeypatch, result)
+    tried(monkeypatch, FITS._replace(models=(result,)))
     (found,) = (finding for finding in models.examine(case(project)) if finding.check == "labels")
     assert (found.status, found.told.partition(":")[0]) == (status, told.partition(":")[0])
 
@@ -204,11 +299,11 @@ def test_labels_are_asked_for_where_the_task_has_some(
 def test_numbers_in_the_place_of_labels_are_none(project: Path) -> None:
     edit(project / "model" / "model.toml", 'labels = "labels.txt"\n', "")
     result = trial.run(project / "model", project, 1000)
-    assert (result.problem, result.classes, result.labels, result.task) == ("", 1, 0, "classify")
+    assert (result.problem, result.models[0][:3]) == ("", (1, 0, "classify"))
 
 
 def test_a_model_without_labels_is_a_yellow_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried(monkeypatch, FITS._replace(labels=0))
+    tried(monkeypatch, FITS._replace(models=(Tried(2, 0),)))
     assert ("labels", "warn") in statuses(models.examine(case(project)))
 
 

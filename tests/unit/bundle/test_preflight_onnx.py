@@ -105,7 +105,8 @@ def test_an_onnx_model_is_loaded_and_asked_as_any_other(tmp_path: Path) -> None:
     made = project(tmp_path)
     (tmp_path / "model" / "model.toml").write_text('[input]\nrange = "unit"\n')
     found = trial.run(tmp_path / "model", tmp_path, 100_000)
-    assert (found.engine, found.classes, found.problem) == ("onnxruntime", onnxmodel.CLASSES, "")
+    (tried,) = found.models
+    assert (tried.engine, tried.classes, found.problem) == ("onnxruntime", onnxmodel.CLASSES, "")
     assert found.peak > 30_000_000
     assert ("model", "ok") in statuses(models.examine(made))
 

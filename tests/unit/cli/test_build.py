@@ -169,13 +169,14 @@ def test_what_cannot_be_built_is_told(builder: Builder, error: Exception) -> Non
 
 def test_the_doctors_checks_run_before_and_after(builder: Builder) -> None:
     builder.before = [finding(preflight.OK, "quiet"), finding(preflight.WARN, "loud")]
-    result = run("aws", "--model", "roses")
+    result = run("aws", "--model", "roses", "--model", "blue=asters")
     assert result.exit_code == 0
     assert f"{preflight.WARN}: loud: what is\n  what to do\n" in result.stderr
     assert "quiet" not in result.stderr
     before, after = builder.examined
     assert (before["package"], after["package"].proof) == (None, "99 answers")
     assert (before["deploy"], before["model"]) == (deploy.folder("aws"), "roses")
+    assert [asked["others"] for asked in builder.examined] == [("blue=asters",)] * 2
 
 
 def test_a_project_that_would_not_be_taken_is_not_built(builder: Builder) -> None:

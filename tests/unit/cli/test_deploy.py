@@ -30,13 +30,22 @@ class Happened:
         self.fails: Exception | None = None
 
     def examine(
-        self, target: Target, *, deploy: Path, project: Path, model: str, package: Package | None = None
+        self,
+        target: Target,
+        *,
+        deploy: Path,
+        project: Path,
+        model: str,
+        others: tuple[str, ...],
+        package: Package | None = None,
     ) -> list[Any]:
-        self.steps.append(("examine", str(target), model, package is not None))
+        self.steps.append(("examine", str(target), ",".join([model, *others]), package is not None))
         return self.found[package is not None]
 
-    def build(self, target: Target, *, model: str, out: Path, project: Path, tell: Any, **_: Any) -> Package:
-        self.steps.append(("build", str(target), model, str(out)))
+    def build(
+        self, target: Target, *, model: str, models: tuple[str, ...], out: Path, project: Path, tell: Any
+    ) -> Package:
+        self.steps.append(("build", str(target), ",".join([model, *models]), str(out)))
         if self.fails:
             raise self.fails
         tell("packing")
@@ -96,6 +105,20 @@ def test_it_checks_builds_checks_shows_and_runs(happened: Happened, tools: Tools
     shown = [line for line in result.stdout.splitlines() if line.startswith("sam ")]
     assert [line.split(" ") for line in shown] == [asked], "shown as it was run"
     assert result.stdout.endswith("\nflowers is deployed.\n")
+
+
+@pytest.mark.parametrize("given", [("--model", "dogs-vs-cats", "--model", "b=efficientnet-lite0"), ()])
+def test_every_model_is_checked_and_built(
+    happened: Happened, tools: Tools, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...]
+) -> None:
+    tools.put("sam")
+    if not given:
+        monkeypatch.setenv("MLSERVERLESS_MODEL", "dogs-vs-cats")
+        monkeypatch.setenv("MLSERVERLESS_MODELS", "b=efficientnet-lite0")
+    assert run("aws", *given).exit_code == 0
+    assert [(step[0], step[2]) for step in happened.steps] == [
+        (what, "dogs-vs-cats,b=efficientnet-lite0") for what in ("examine", "build", "examine")
+    ]
 
 
 @pytest.fixture
@@ -225,6 +248,19 @@ def test_what_was_built_is_deployed_as_it_is(happened: Happened, tools: Tools) -
     assert happened.steps == [
         ("examine", "aws:python3.12:arm64", "build/aws/package/mlserverless/_models/roses", True)
     ]
+
+
+def test_every_model_in_what_was_built_is_checked_again(happened: Happened, tools: Tools) -> None:
+    tools.put("sam")
+    made = packed(parse("aws"), Path("build/aws"))
+    other = made.root / "mlserverless/_models/asters"
+    other.mkdir()
+    (other / "model.toml").write_text("")
+    archive.write_zip(made.root, made.out / "function.zip")
+    record.write(made._replace(models=("roses", "asters")), {}, None)
+    assert run("aws", "--built").exit_code == 0
+    place = "build/aws/package/mlserverless/_models"
+    assert [step[2] for step in happened.steps] == [f"{place}/roses,1={place}/asters"]
 
 
 def test_what_was_changed_since_it_was_built_is_not_deployed(happened: Happened, tools: Tools) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from mlserverless.bundle import preflight, resolve
 from mlserverless.bundle.preflight import Finding, trial
-from mlserverless.bundle.preflight.trial import Trial
+from mlserverless.bundle.preflight.trial import Trial, Tried
 from mlserverless.bundle.resolve import BuildError
 from mlserverless.bundle.scaffold import scaffold
 from mlserverless.cli import doctor as command
@@ -34,7 +34,7 @@ def run(*arguments: str) -> Result:
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(resolve, "interpreter", lambda _: None)
-    monkeypatch.setattr(trial, "run", lambda *_: Trial(peak=80_000_000, classes=2, labels=2))
+    monkeypatch.setattr(trial, "run", lambda *_: Trial(peak=80_000_000, models=(Tried(2, 2),)))
 
 
 @pytest.fixture
@@ -104,8 +104,34 @@ def test_what_the_preflight_is_asked(tmp_path: Path, asked: list[tuple[str, dict
         "aws:python3.12:arm64",
         "container:python3.13:x86_64",
     ]
-    assert asked[0][1] == {"deploy": Path("azure"), "project": Path(), "model": "mine", "package": None}
+    assert asked[0][1] == {
+        "deploy": Path("azure"),
+        "project": Path(),
+        "model": "mine",
+        "others": (),
+        "package": None,
+    }
     assert [given["model"] for _, given in asked[1:]] == ["other", "other"]
+
+
+def test_further_models_of_settings_and_environment_are_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, dict[str, object]]]
+) -> None:
+    (tmp_path / "mlserverless.toml").write_text('model = "a"\nmodels = ["b", "c=d"]\n', encoding="utf-8")
+    run("--target", "aws")
+    monkeypatch.setenv("MLSERVERLESS_MODELS", "x,y=z")
+    run("--target", "aws")
+    run("--target", "aws", "--model", "one", "--model", "two=three")
+    found = [(given["model"], given["others"]) for _, given in asked]
+    assert found == [("a", ("b", "c=d")), ("a", ("x", "y=z")), ("one", ("two=three",))]
+
+
+def test_a_variable_that_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, asked: list[object]) -> None:
+    """It names the models; what is in the settings file is a line of the checklist."""
+    monkeypatch.setenv("MLSERVERLESS_MODEL", " ")
+    result = run("--target", "aws")
+    assert (result.exit_code, asked) == (2, [])
+    assert "doctor: MLSERVERLESS_MODEL is ' ', which is not accepted" in result.stderr
 
 
 def test_settings_that_are_wrong_are_a_line_and_no_end(tmp_path: Path) -> None:
@@ -144,6 +170,15 @@ def test_a_package_is_examined_for_its_own_target(
     assert target == "aws:python3.12:arm64"
     assert given["package"] is not None
     assert given["model"] == str(Path("build", "package", "mlserverless", "_models", "mine"))
+    assert given["others"] == ()
+    (inside.parent / "a-second").mkdir()
+    (inside.parent / "a-second" / "model.toml").touch()
+    (tmp_path / "build" / "build.json").write_text(json.dumps(told | {"models": ["mine", "a-second"]}))
+    assert run("--package", "build").exit_code == 0
+    assert (asked[1][1]["model"], asked[1][1]["others"]) == (
+        given["model"],
+        ("1=build/package/mlserverless/_models/a-second",),
+    )
 
 
 def test_a_folder_that_holds_no_package_is_a_wrong_command(tmp_path: Path) -> None:

@@ -77,18 +77,21 @@ def examine(
     deploy: Path,
     project: Path,
     model: str,
+    others: tuple[str, ...] = (),
     package: Package | None = None,
     today: date | None = None,
 ) -> list[Finding]:
     """Return what every check says of deploying ``model`` with the folder ``deploy`` to ``target``.
 
-    ``project`` is the folder with the settings; ``package`` a built one: without it, what only that can tell is
-    left out. ``today`` is for the ends of Pythons. It takes a second or two: the model is loaded and asked once.
+    ``others`` are further models, as the setting ``models`` has them. ``project`` is the folder with the settings;
+    ``package`` a built one: without it, what only that can tell is left out. ``today`` is for the ends of Pythons.
+    It takes a second or two: each model is loaded and asked once.
     """
     if not deploy.is_dir():
         told = f"there is no folder {deploy}"
         return [fail("deploy-folder", told, f"`mlserverless init --cloud {target.provider}` writes one.")]
-    case, findings = gather(Case(target, deploy, project, model, package, today or datetime.now(UTC).date()))
+    begun = Case(target, deploy, project, model, package, today or datetime.now(UTC).date(), others=others)
+    case, findings = gather(begun)
     return findings + [finding for check in CHECKS for finding in check(case)]
 
 

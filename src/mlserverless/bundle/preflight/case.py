@@ -55,7 +55,10 @@ class Asked(NamedTuple):
 
 
 class Case(NamedTuple):
-    """Everything that a check may look at. Nothing in it is changed."""
+    """Everything that a check may look at. Nothing in it is changed.
+
+    ``others`` are the models beside ``model``, as the setting ``models`` has them.
+    """
 
     target: Target
     deploy: Path
@@ -65,6 +68,7 @@ class Case(NamedTuple):
     today: date
     sources: tuple[Source, ...] = ()
     asked: tuple[Asked, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def _block(lines: list[str], name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The model: can it be read, does it work, do its labels fit, is the memory that is asked for enough?"""
+"""The models: can each be read, does it work, do its labels fit, is the memory that is asked for enough?"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +11,7 @@ from mlserverless.bundle.package import packed_models
 from mlserverless.bundle.preflight import trial
 from mlserverless.bundle.preflight.case import Asked, Case
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
+from mlserverless.config import DOCS as SETTINGS
 from mlserverless.config import Settings
 from mlserverless.errors import ConfigError, ModelUnavailable
 from mlserverless.model_values import DOCS
@@ -24,60 +25,89 @@ SIZES = {
 
 
 def examine(case: Case) -> list[Finding]:
-    """The model can be read, works with the engine that is here, and fits into the memory that is asked for."""
-    if "://" in case.model:
-        told = "the model is a URL: it is downloaded when the function starts, and cannot be looked at here"
-        return [warn("model", told, "Put it into the package: give a folder. Else pin MLSERVERLESS_MODEL_SHA256.")]
-    where = Path(case.project, case.model)
-    try:
-        path = models.locate(str(where) if where.exists() else case.model)
-        loaded = models.load(path)
-    except ModelUnavailable as error:
-        return [_refused(str(error))]
-    others = () if case.package else _others(case)  # a package has proven its own
-    tried = trial.run(Path(path), case.project, min(trial.PIXELS, _max_pixels(case)), others)
+    """The models can be read, work with the engine that is here, and fit into the memory that is asked for."""
+    findings, refused, loaded, places = list[Finding](), list[Finding](), list[models.Model](), list[str]()
+    for alias, given in _every(case):
+        if "://" in given:
+            findings.append(_elsewhere(given, bool(case.others)))
+            continue
+        try:
+            path = models.locate(_where(case, given))
+            loaded.append(models.load(path))
+        except ModelUnavailable as error:
+            refused.append(_refused(str(error)))
+        else:
+            places.append(f"{alias}={Path(path).resolve()}" if alias and places else str(Path(path).resolve()))
+    if refused or not loaded:
+        return findings + refused
+    tried = trial.run(Path(places[0]), case.project, min(trial.PIXELS, _max_pixels(case)), tuple(places[1:]))
+    one = loaded[tried.place]
+    whose = f"{one.name}: " if len(loaded) > 1 else ""
+    if tried.problem == "names":
+        return [*findings, fail("model", tried.told, f"See {SETTINGS}.")]
     if tried.problem == "model":
-        return [_refused(tried.told)]
+        return [*findings, _refused(tried.told if one.name in tried.told else whose + tried.told)]
     if tried.problem == "crash":
-        return [fail("model", f"{loaded.name}: {tried.told}", f"Make the file anew. See {DOCS}.")]
-    findings = [ok("model", f"{loaded.name}, {len(loaded.data) / limits.MB:.1f} MB, sha256 {loaded.sha256[:12]}…")]
-    if loaded.certificate:
-        findings.append(_certified(loaded))
+        names = ", ".join(model.name for model in loaded)
+        return [*findings, fail("model", f"{names}: {tried.told}", f"Make the file anew. See {DOCS}.")]
+    for model in loaded:
+        size = len(model.data) / limits.MB
+        findings.append(ok("model", f"{model.name}, {size:.1f} MB, sha256 {model.sha256[:12]}…"))
+        if model.certificate:
+            findings.append(_certified(model, f"{model.name}: " if whose else ""))
     if tried.problem == "settings":
         return findings  # the check of the settings tells it
     if tried.problem == "engine":
-        what = "ai-edge-litert" if engines.order(loaded.data) == engines.ORDER else '"mlserverless[onnx]"'
+        what = "ai-edge-litert" if engines.order(one.data) == engines.ORDER else '"mlserverless[onnx]"'
         mend = f"pip install {what}, to try it here."
-        return [*findings, warn("memory-needed", f"not measured: {tried.told}", mend)]
-    if tried.task == "raw":
-        findings.append(ok("labels", "none needed: it answers raw tensors"))
-    elif not tried.labels:
-        classes = f"{tried.classes:,} classes and " if tried.classes else ""
-        told = f"{loaded.name} has {classes}no labels: answers have their numbers"
-        findings.append(warn("labels", told, f"Name a file in model.toml: labels = …, one a line. See {DOCS}."))
-    else:
-        findings.append(ok("labels", f"{tried.labels:,}{', as many as classes' * (tried.task == 'classify')}"))
+        return [*findings, warn("memory-needed", f"not measured: {whose}{tried.told}", mend)]
+    for model, result in zip(loaded, tried.models, strict=True):
+        findings.append(_labelled(model.name, result, f"{model.name}: " if whose else ""))
     peak = case.package.peak if case.package and case.package.peak else tried.peak
-    return findings + list(_memory(case, peak))
+    return findings + list(_memory(case, peak, len(loaded)))
+
+
+def _every(case: Case) -> list[tuple[str, str]]:
+    return [("", case.model), *map(naming.split, case.others)]
+
+
+def _where(case: Case, given: str) -> str:
+    return str(where) if (where := Path(case.project, given)).exists() else given
+
+
+def _elsewhere(url: str, several: bool) -> Finding:
+    whose = naming.name_of(url) if several else "the model"
+    told = "at a URL: it is downloaded when the function starts, and cannot be looked at here"
+    mend = "Pin it in a model.toml beside it." if several else "Else pin MLSERVERLESS_MODEL_SHA256."
+    return warn("model", f"{whose} is {told}", f"Put it into the package: give a folder. {mend}")
+
+
+def _labelled(name: str, result: trial.Tried, whose: str) -> Finding:
+    if result.task == "raw":
+        return ok("labels", f"{whose}none needed: it answers raw tensors")
+    if result.labels:
+        return ok("labels", f"{whose}{result.labels:,}{', as many as classes' * (result.task == 'classify')}")
+    classes = f"{result.classes:,} classes and " if result.classes else ""
+    told = f"{name} has {classes}no labels: answers have their numbers"
+    return warn("labels", told, f"Name a file in model.toml: labels = …, one a line. See {DOCS}.")
 
 
 def readable(case: Case) -> list[models.Model]:
     """Return the models of the package, or of the project, that can be read: the others are told of elsewhere."""
     found = []
     inside = [str(path) for path in packed_models(case.package.root)] if case.package else []
-    for given in inside or [case.model, *(naming.split(other)[1] for other in _others(case))]:
-        where = Path(case.project, given)
+    for given in inside or [given for _, given in _every(case)]:
         with suppress(ModelUnavailable):
-            found.append(models.load(str(where) if where.exists() else given))
+            found.append(models.load(_where(case, given)))
     return found
 
 
-def _certified(loaded: models.Model) -> Finding:
+def _certified(loaded: models.Model, whose: str) -> Finding:
     if why := certificate.stale(loaded):
         mend = f"Run `mlserverless certify` again, or take [certificate] out. See {certificate.DOCS}."
         return fail("certificate", f"it says nothing about {loaded.name} any more: {why}", mend)
     told = dict(loaded.certificate)
-    return ok("certificate", f"of {told['date']}, by {told['images']:,} images of a notebook")
+    return ok("certificate", f"{whose}of {told['date']}, by {told['images']:,} images of a notebook")
 
 
 def _refused(told: str) -> Finding:
@@ -89,13 +119,6 @@ def _refused(told: str) -> Finding:
     return fail("model", told, f"See {DOCS}.")
 
 
-def _others(case: Case) -> tuple[str, ...]:
-    try:
-        return Settings.load({}, str(case.project)).models
-    except ConfigError:
-        return ()
-
-
 def _max_pixels(case: Case) -> int:
     try:
         return Settings.load({}, str(case.project)).max_pixels
@@ -103,9 +126,9 @@ def _max_pixels(case: Case) -> int:
         return trial.PIXELS
 
 
-def _memory(case: Case, peak: int) -> Iterator[Finding]:
+def _memory(case: Case, peak: int, count: int) -> Iterator[Finding]:
     needed = peak / limits.MB
-    told = f"a prediction takes {needed:,.0f} MB"
+    told = f"the {count} models take {needed:,.0f} MB" if count > 1 else f"a prediction takes {needed:,.0f} MB"
     asked = [one for one in case.asked if one.memory is not None]
     good = [one for one in asked if (one.memory or 0) >= needed * HEADROOM]
     for one in asked:

@@ -21,69 +21,87 @@ Image.radial_gradient("L").resize((side, side)).convert("RGB").save(sys.stdout.b
 """
 ASK = """
 import json, resource, sys
-from mlserverless import engines, errors, model
+from contextlib import suppress
+from mlserverless import engines, errors, model, naming
 from mlserverless.config import Settings
 from mlserverless.predictor import Predictor
 def tell(**told):
     print(json.dumps(told))
     raise SystemExit
 try:
-    settings = Settings.load(model=sys.argv[1])
+    settings = Settings.load(model=sys.argv[1], models=sys.argv[2:])
 except errors.ConfigError:
     tell(problem="settings")
 try:
-    found = model.load(sys.argv[1])
+    named = naming.names(settings)
 except errors.ModelUnavailable as error:
-    tell(problem="model", told=str(error))
-order = engines.order(found.data, engines.Wanted(delegates=found.delegates))
-try:
-    if settings.engine in ("auto", *order):
-        engines.select(settings.engine, order)
-except errors.ModelUnavailable as error:
-    tell(problem="engine", told=str(error))
-predictor = Predictor(sys.argv[1], models=sys.argv[2:])
-try:
-    loaded = predictor.load()
-    every = [predictor.named(name) for name in predictor.names]
-    for other in every:
-        other.load()
-except errors.MlserverlessError as error:
-    tell(problem="model", told=str(error))
-image = sys.stdin.buffer.read()
-for other in every:
+    tell(problem="names", told=str(error))
+for place, where in enumerate(named.values()):
     try:
-        other.predict(image, timeout=60)
+        found = model.load(where)
+    except errors.ModelUnavailable as error:
+        tell(problem="model", told=str(error), place=place)
+    order = engines.order(found.data, engines.Wanted(delegates=found.delegates))
+    try:
+        if settings.engine in ("auto", *order):
+            engines.select(settings.engine, order)
+    except errors.ModelUnavailable as error:
+        tell(problem="engine", told=str(error), place=place)
+predictor = Predictor(sys.argv[1], models=sys.argv[2:])
+every = [predictor.named(name) for name in named]
+loaded = []
+for place, one in enumerate(every):
+    try:
+        loaded.append(one.load())
     except errors.MlserverlessError as error:
-        problem = str(error)
+        tell(problem="model", told=str(error), place=place)
+image = sys.stdin.buffer.read()
+for one in every:
+    with suppress(errors.MlserverlessError):
+        one.predict(image, timeout=60)
 try:  # what the kernel says of this program alone: the other counts the one that started it too
     with open("/proc/self/status") as file:
         peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 except (OSError, StopIteration):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-labels = loaded.model.labels
-numbers = labels == tuple(map(str, range(len(labels))))  # what stands for them where there are none
-classes = len(labels) if loaded.task == "classify" else 0
-tell(peak=peak, classes=classes, labels=0 if numbers else len(labels), engine=loaded.engine, task=loaded.task)
+models = []
+for one in loaded:
+    labels = one.model.labels
+    numbers = labels == tuple(map(str, range(len(labels))))  # what stands for them where there are none
+    classes = len(labels) if one.task == "classify" else 0
+    models.append((classes, 0 if numbers else len(labels), one.task, one.engine))
+tell(peak=peak, models=models)
 """
 
 
-class Trial(NamedTuple):
-    """What came of it: the ``peak`` of memory in bytes, or a ``problem`` and what was told of it.
+class Tried(NamedTuple):
+    """What a model turned out to be. ``classes`` (a classifier's) and ``labels`` are numbers of them."""
 
-    A problem is "settings", "engine" (none that can run it is on this machine), "model" or "crash".
+    classes: int = 0
+    labels: int = 0
+    task: str = "classify"
+    engine: str = ""
+
+
+class Trial(NamedTuple):
+    """What came of it: the ``peak`` of memory in bytes, the ``models``; or a ``problem`` and what was told of it.
+
+    A problem is "settings", "names" (two are called alike), "engine" (none that can run it is on this machine),
+    "model" or "crash"; ``place`` is that of the model in question.
     """
 
     peak: int = 0
     problem: str = ""
     told: str = ""
-    engine: str = ""
-    classes: int = 0
-    labels: int = 0
-    task: str = "classify"
+    place: int = 0
+    models: tuple[Tried, ...] = ()
 
 
 def run(model: Path, project: Path, pixels: int = PIXELS, others: tuple[str, ...] = ()) -> Trial:
-    """Load the model with the project's settings, ``others`` beside it; predict a JPEG of so many ``pixels``."""
+    """Load the model with the project's settings, ``others`` beside it; each predicts a JPEG of ``pixels``.
+
+    ``others`` are as the setting ``models`` has them.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment = {**kept, "PYTHONPATH": str(HERE)}
     try:
@@ -95,7 +113,8 @@ def run(model: Path, project: Path, pixels: int = PIXELS, others: tuple[str, ...
         last = done.stderr.decode(errors="replace").strip().splitlines()
         told = last[-1] if last else "nothing was said"
         return Trial(problem="crash", told=f"the process ended with code {done.returncode}: {told}")
-    return Trial(**json.loads(done.stdout.splitlines()[-1]))
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return Trial(**answer | {"models": tuple(Tried(*one) for one in answer.get("models", ()))})
 
 
 def _python(
