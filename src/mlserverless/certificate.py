@@ -68,7 +68,7 @@ def pipeline(model: Certified) -> str:
 
     def told(given: Any) -> dict[str, Any]:
         defaults = type(given)()._asdict()
-        return {key: value for key, value in given._asdict().items() if value != defaults[key]}
+        return {key: value for key, value in given._asdict().items() if value != defaults[key] and key != "usual"}
 
     labels = model.labels
     if labels == tuple(map(str, range(len(labels)))):  # what stands for labels where there are none

@@ -32,7 +32,7 @@ class Settings(NamedTuple):
     queue: int = 16
     timeout: float = 300.0
     top_k: int = 5
-    score_threshold: float = 0.0
+    score_threshold: float | None = None
     labels_allow: tuple[str, ...] = ()
     labels_deny: tuple[str, ...] = ()
     max_bytes: int = 10_000_000
@@ -78,7 +78,7 @@ _READERS: dict[str, readers.Reader] = {
     "queue": readers.whole(0, 10_000),
     "timeout": readers.number(0.001, 3600, " seconds"),
     "top_k": readers.whole(1, 1000),
-    "score_threshold": readers.number(-1e9, 1e9),
+    "score_threshold": readers.optional(readers.number(-1e9, 1e9)),
     "labels_allow": ("labels, with commas between", readers.split),
     "labels_deny": ("labels, with commas between", readers.split),
     "max_bytes": readers.whole(1, 1_000_000_000),

@@ -103,7 +103,8 @@ def _classified(
 
 
 def _choice(options: Options, settings: Settings, loaded: Loaded, known: Container[str]) -> Choice:
-    threshold = settings.score_threshold or loaded.model.output.score_threshold or 0.0
+    said = settings.score_threshold, loaded.model.output.score_threshold  # of which 0 is one, too
+    threshold = next((one for one in said if one is not None), 0.0)
     default = Choice(settings.top_k, threshold, settings.labels_allow, settings.labels_deny)
     return postprocess.choose(options, default, known)
 

@@ -13,7 +13,7 @@ from mlserverless.errors import ModelUnavailable
 from mlserverless.metadata import labels, settle
 from mlserverless.metadata.read import image_input, read
 from mlserverless.metadata.records import Metadata
-from mlserverless.model_toml import METADATA, TASKS, Delegate, Input, Output
+from mlserverless.model_toml import METADATA, Delegate, Input, Output
 from mlserverless.model_values import DOCS, Range
 from mlserverless.named_tuple import NamedTuple
 
@@ -63,6 +63,7 @@ def load(where: str, sha256: str = "") -> Model:
     file = os.path.join(folder, file_name(table, folder)) if folder else path
     pins = {"model.toml": table.get("sha256", ""), "the setting model_sha256": sha256}
     data, digest = _read(file, pins)
+    task = model_toml.read_task(table, file)
     taken = model_toml.read_input(table.get("input", {}), file)
     output = model_toml.read_output(table.get("output", {}), file)
     told = _told(table, data, file)
@@ -78,7 +79,7 @@ def load(where: str, sha256: str = "") -> Model:
         sha256=digest,
         pinned=any(pins.values()),
         labels=_labels(table, folder, data, told, output),
-        task=model_values.choice("task", table["task"], TASKS, file) if "task" in table else "",
+        task=task,
         signature=table.get("signature", ""),
         input=taken._replace(range=scale),
         output=output,

@@ -10,6 +10,7 @@ from mlserverless.model_values import (
     DOCS,
     MAX_SIDE,
     Range,
+    choice,
     flag,
     one_of,
     refuse,
@@ -56,13 +57,21 @@ KEYS = {
     "output": ("activation", "scores", "boxes", "classes", "count", "offset", "score_threshold"),
     "delegates": ("library", "options", "required"),
 }
+# Keys of [output] that a task does not read; and what it does take.
+UNREAD = {"classify": ("boxes", "classes", "count"), "raw": KEYS["output"]}
+TAKES = {
+    "classify": "takes only activation, scores, offset and score_threshold of [output]. Leave it out, or say "
+    'task = "detect"',
+    "raw": "answers the tensors as they are: it takes nothing of [output]. Leave it out, or say another task",
+}
 TEXTS = ("name", "file", "sha256", "labels", "labels_locale", "metadata", "signature")
 
 
 class Input(NamedTuple):
     """How the model wants its images. "", (), 0 and None: nothing says it.
 
-    ``size`` is (height, width) in pixels; ``side`` the shorter side, in pixels, before the middle is cut out;
+    ``size`` is (height, width) in pixels, and ``usual`` where it is only what the preset's models have more often
+    than not; ``side`` the shorter side, in pixels, before the middle is cut out;
     ``crop`` the share of the middle that is kept. What :func:`read_input` returns is one that the resizer has.
     """
 
@@ -77,6 +86,7 @@ class Input(NamedTuple):
     crop: float = 1.0
     side: int = 0
     range: Range = ""
+    usual: bool = False
 
 
 class Output(NamedTuple):
@@ -135,6 +145,22 @@ def parse(data: bytes, path: str) -> dict[str, Any]:
 
         certificate.check(table["certificate"], path)
     return table
+
+
+def read_task(table: dict[str, Any], file: str) -> str:
+    """Return the task that a model.toml, ``table``, says, or ""; ``file`` is the model's, for errors.
+
+    Raises ModelUnavailable for one that there is not, and for a key that does nothing for a model of that task.
+    """
+    if "task" not in table:
+        return ""
+    task = choice("task", table["task"], TASKS, file)
+    for key in UNREAD.get(task, ()):
+        if (value := table.get("output", {}).get(key, "")) not in ("", "none", 0):  # which ask for nothing
+            raise ModelUnavailable(
+                f"{file}: output.{key} is {value!r}, but task is {task}, which {TAKES[task]}. See {DOCS}."
+            )
+    return task
 
 
 def read_input(given: dict[str, Any], file: str) -> Input:

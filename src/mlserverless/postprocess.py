@@ -55,7 +55,7 @@ def real(data: bytes, tensor: Tensor) -> list[float]:
     values = list(map(float, stored(data, tensor.dtype)))
     if tensor.scale:
         values = [tensor.scale * (value - tensor.zero_point) for value in values]
-    _check(values)
+    _check(values, tensor)
     return values
 
 
@@ -89,14 +89,17 @@ def _table(tensor: Tensor) -> list[float]:
     # A byte has 256 values, an output many more classes.
     values = array(CODES[tensor.dtype], bytes(range(256)))
     real = [tensor.scale * (value - tensor.zero_point) if tensor.scale else float(value) for value in values]
-    _check(real)
+    _check(real, tensor)
     return real
 
 
-def _check(values: list[float]) -> None:
+def _check(values: list[float], tensor: Tensor) -> None:
     if not all(map(math.isfinite, values)):
-        found = "NaN" if any(map(math.isnan, values)) else "infinite scores"
-        raise ModelUnavailable(f"The model answered {found}: its weights or its input's range are wrong.")
+        found = "NaN" if any(map(math.isnan, values)) else "infinities"
+        raise ModelUnavailable(
+            f"The model answered {found} in the output {tensor.name!r}: its weights or its input's range are "
+            "wrong."
+        )
 
 
 def nearly_equal(values: list[float]) -> bool:

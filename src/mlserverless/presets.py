@@ -116,7 +116,8 @@ def every() -> dict[str, dict[str, Any]]:
 def filled(given: dict[str, Any], file: str) -> dict[str, Any]:
     """Return the keys ``given`` in ``[input]`` with what their preset says of the others.
 
-    ``file`` is the model's, for errors. Raises ModelUnavailable for a preset that there is not, with close ones.
+    A size of the preset's own comes as the ``usual`` one. ``file`` is the model's, for errors. Raises
+    ModelUnavailable for a preset that there is not, with close ones.
     """
     known, name = every(), str(given["preset"])
     keys = known.get(name.lower())
@@ -127,4 +128,5 @@ def filled(given: dict[str, Any], file: str) -> dict[str, Any]:
         told = f"close are {', '.join(close)}" if close else "they begin with keras/, torchvision/ or mediapipe/"
         raise ModelUnavailable(f"{file}: input.preset is {name!r}, which is not known; {told}. See {DOCS}.")
     without = {other for key, others in TOGETHER.items() if key in given for other in others}
-    return {key: value for key, value in keys.items() if key not in without} | given
+    found = {key: value for key, value in keys.items() if key not in without} | given
+    return found | {"usual": True} if "size" in keys and "size" not in given else found

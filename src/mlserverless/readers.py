@@ -35,6 +35,12 @@ def number(low: float, high: float, unit: str = "") -> Reader:
     return f"a number from {low:g} to {high:g}{unit}", read
 
 
+def optional(reader: Reader) -> Reader:
+    """Read what ``reader`` does; an empty text and None are None."""
+    told, read = reader
+    return f"{told}, or nothing", lambda value: None if value in ("", None) else read(value)
+
+
 def one_of(*accepted: str) -> Reader:
     """Read one of the ``accepted`` words."""
 

@@ -33,7 +33,8 @@ def target(wanted: "Input", tensor: "Tensor") -> Target:
 
     Read are (1, height, width, C), (1, C, height, width) and both without the leading 1, C being 1, 3 or 4;
     (1, height, width) for grey; (1, height × width × C) where ``wanted.size`` tells height and width. Raises
-    ModelUnavailable for another shape, one that can be read in two ways and one that ``wanted`` contradicts.
+    ModelUnavailable for another shape, one that can be read in two ways and one that ``wanted`` contradicts, which
+    a preset's usual size does not.
     """
     shape = tensor.shape
     if not shape or min(shape) < 1:
@@ -43,7 +44,7 @@ def target(wanted: "Input", tensor: "Tensor") -> Target:
         layout = "flat"
     else:
         layout, (height, width, count) = _image(wanted, tensor)
-    if wanted.size and not wanted.preset and wanted.size != (height, width):  # a preset's is only the usual one
+    if wanted.size and not wanted.usual and wanted.size != (height, width):
         _refuse(tensor, f"that is {height} × {width}, but size in [input] is {' × '.join(map(str, wanted.size))}")
     channels = wanted.channels or ("bgr" if wanted.range == "caffe" and count == 3 else USUAL[count])
     if len(ORDERS[channels]) != count:

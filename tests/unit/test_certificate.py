@@ -75,6 +75,13 @@ def test_what_decides_nothing_does_not(tmp_path: Path, toml: str) -> None:
     assert certificate.stale(certified(tmp_path / "after", toml, pipeline=pipeline)) == ""
 
 
+def test_a_presets_size_is_the_same_said_or_not(tmp_path: Path) -> None:
+    preset = '[input]\npreset = "keras/xception"\n'
+    found = [folder(tmp_path / str(at), preset + more) for at, more in enumerate(("", "size = [299, 299]\n"))]
+    one, other = (certificate.pipeline(model.load(place)) for place in found)
+    assert one == other
+
+
 def test_labels_that_stand_for_none_are_none(tmp_path: Path) -> None:
     plain = model.load(folder(tmp_path / "mine", INPUT))
     numbered = plain._replace(labels=("0", "1", "2"))

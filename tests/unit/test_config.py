@@ -126,6 +126,12 @@ def test_bad_value_in_the_file_says_so(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_no_score_threshold_is_not_one_of_0(tmp_path: Path) -> None:
+    found = [load(tmp_path, {"MLSERVERLESS_SCORE_THRESHOLD": text}).score_threshold for text in ("0", "", "-1")]
+    assert found == [0.0, None, -1.0]
+    assert load(tmp_path).score_threshold is None
+
+
 def test_number_beyond_floats_is_a_bad_value(tmp_path: Path) -> None:
     (tmp_path / "mlserverless.toml").write_text(f"score_threshold = 1{'0' * 400}\n")
     with pytest.raises(ConfigError, match="score_threshold"):

@@ -39,7 +39,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert told.keys() == defaults.keys()
     for name, text in told.items():
         value = defaults[name]
-        shown = ",".join(value) if isinstance(value, tuple) else str(value).lower()
+        shown = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value).lower()
         assert shown in (text, f"{text}.0"), name
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import modelfile
 from helpers.modelfolder import fails, folder
 from mlserverless import model_toml, model_values
 from mlserverless.model import load
@@ -30,6 +31,22 @@ from mlserverless.model import load
             '[input]\nresize = "cubic"',
             "input.resize is 'cubic'; accepted are nearest, bilinear, bicubic, lanczos, box",
         ),
+        (
+            'task = "classify"\n[output]\nboxes = "b"',
+            "output.boxes is 'b', but task is classify, which takes only activation, scores, offset and "
+            'score_threshold of [output]. Leave it out, or say task = "detect".',
+        ),
+        ('task = "classify"\n[output]\nclasses = "c"', "output.classes is 'c', but task is classify"),
+        ('task = "classify"\n[output]\ncount = "c"', "output.count is 'c', but task is classify"),
+        (
+            'task = "raw"\n[output]\nactivation = "softmax"',
+            "output.activation is 'softmax', but task is raw, which answers the tensors as they are: it takes "
+            "nothing of [output]. Leave it out, or say another task.",
+        ),
+        ('task = "raw"\n[output]\nscores = "s"', "output.scores is 's', but task is raw"),
+        ('task = "raw"\n[output]\ncount = "s"', "output.count is 's', but task is raw"),
+        ('task = "raw"\n[output]\noffset = -1', "output.offset is -1, but task is raw"),
+        ('task = "raw"\n[output]\nscore_threshold = 0.5', "output.score_threshold is 0.5, but task is raw"),
         ('[input]\nfit = ["crop"]', "input.fit is ['crop']; accepted are stretch, crop, cut, pad, centre"),
         ('[input]\nresizer = "opencv"', "input.resizer is 'opencv'; accepted are pillow, tensorflow, torch"),
         (
@@ -168,3 +185,11 @@ def test_label_files(tmp_path: Path, text: bytes, labels: tuple[str, ...]) -> No
 def test_label_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: bytes) -> None:
     said = fails(folder(tmp_path / "a", f'labels = "{name}"', labels=text))
     assert said.startswith(f"The label file {tmp_path}/a/{name} cannot be read: ")
+
+
+def test_what_a_task_does_not_read_may_be_said_to_be_nothing(tmp_path: Path) -> None:
+    """As `init` writes it, and as metadata packs it: nobody asked for it of these tensors."""
+    toml = 'task = "raw"\nlabels = ""\n[output]\nactivation = "none"\nscores = ""\noffset = 0\nscore_threshold = 0'
+    assert load(folder(tmp_path / "a", toml)).task == "raw"
+    packed = load(folder(tmp_path / "b", 'task = "raw"', modelfile.model(modelfile.everything(), modelfile.FILES)))
+    assert (bool(packed.labels), packed.output.score_threshold) == (True, 0.25)

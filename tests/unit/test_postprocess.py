@@ -56,18 +56,25 @@ def test_sigmoid_agrees_with_its_formula_and_does_not_overflow() -> None:
 
 @pytest.mark.parametrize("activation", ["none", "softmax", "sigmoid"])
 def test_nan_is_refused(activation: str) -> None:
-    with pytest.raises(ModelUnavailable, match=r"^The model answered NaN: its weights or its input's range"):
+    with pytest.raises(
+        ModelUnavailable, match=r"^The model answered NaN in the output 'scores': its weights or its input's range"
+    ):
         scores(floats(0.1, math.nan, 0.2), tensor("float32"), activation)
 
 
 @pytest.mark.parametrize("values", [(math.inf, 0.0), (-math.inf, 0.0), (math.inf, math.inf)])
 @pytest.mark.parametrize("activation", ["none", "softmax", "sigmoid"])
 def test_infinities_never_become_json_that_no_client_reads(values: tuple[float, ...], activation: str) -> None:
-    with pytest.raises(ModelUnavailable, match=r"^The model answered infinite scores: its weights or its input's"):
+    with pytest.raises(
+        ModelUnavailable,
+        match=r"^The model answered infinities in the output 'scores': its weights or its input's",
+    ):
         scores(floats(*values), tensor("float32"), activation)
 
 
-@pytest.mark.parametrize(("scale", "said"), [(math.inf, "NaN|infinite"), (math.nan, "NaN"), (1e308, "infinite")])
+@pytest.mark.parametrize(
+    ("scale", "said"), [(math.inf, "NaN|infinities"), (math.nan, "NaN"), (1e308, "infinities")]
+)
 def test_a_scale_that_leaves_what_a_number_holds_is_told(scale: float, said: str) -> None:
     """At load, where no output is there yet, and not only with the byte that shows it."""
     given = tensor("uint8", scale, 3)

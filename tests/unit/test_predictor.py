@@ -120,6 +120,28 @@ def test_settings_reach_the_opening(mine: Path, monkeypatch: pytest.MonkeyPatch)
         Predictor(mine).predict(png_header(4, 4))
 
 
+@pytest.mark.parametrize(
+    ("settings", "options", "count"),
+    [
+        ({}, {}, 1),
+        ({"score_threshold": 0.2}, {}, 2),
+        ({"score_threshold": 0}, {}, 3),
+        ({"score_threshold": None}, {}, 1),
+        ({"score_threshold": ""}, {}, 1),
+        ({}, {"score_threshold": 0}, 3),
+        ({"score_threshold": 0}, {"score_threshold": 0.2}, 2),
+        ({"score_threshold": 0.2}, {"score_threshold": 0}, 3),
+    ],
+)
+def test_a_threshold_of_0_switches_that_of_the_model_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, options: Any, count: int
+) -> None:
+    """The request goes before the setting, that before the model; only what is not said says nothing."""
+    fake_engine(monkeypatch)
+    mine = folder(tmp_path / "a", 'labels = "labels.txt"\n[output]\nscore_threshold = 0.3')
+    assert Predictor(mine, **settings).predict(PNG, **options).predictions == BEST[:count]
+
+
 def test_options_of_a_request(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(monkeypatch)
     ready = Predictor(mine, top_k=2)
@@ -194,7 +216,7 @@ def test_answer_that_is_no_number_is_the_models_fault(
 ) -> None:
     outputs = (Tensor("scores", (1, 3), "float32"),)
     fake_engine(monkeypatch, struct.pack("<3f", 0.1, value, 0.2), outputs=outputs)
-    with pytest.raises(ModelUnavailable, match=r"^The model answered (NaN|infinite scores)"):
+    with pytest.raises(ModelUnavailable, match=r"^The model answered (NaN|infinities) in the output 'scores'"):
         Predictor(mine).predict(PNG)
 
 

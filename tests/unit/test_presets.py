@@ -27,6 +27,7 @@ def test_a_preset_fills_what_is_not_said() -> None:
         fit="crop",
         side=232,
         range="imagenet",
+        usual=True,
     )
 
 

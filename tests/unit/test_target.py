@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 
 from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable
-from mlserverless.model_toml import Input
+from mlserverless.model_toml import Input, read_input
 from mlserverless.model_values import DOCS
 from mlserverless.target import ORDERS, Target, target
 
 
 def of(*shape: int, **wanted: Any) -> Target:
     return target(Input(**wanted), Tensor("image", shape, "float32"))
+
+
+def read(side: int, **said: Any) -> Target:
+    return target(read_input(said, "model.tflite"), Tensor("image", (1, side, side, 3), "float32"))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,15 @@ def test_what_cannot_be_fed_is_told(shape: tuple[int, ...], wanted: dict[str, An
 
 
 def test_a_presets_size_is_only_the_usual_one() -> None:
-    assert of(1, 150, 150, 3, preset="keras/xception", size=(299, 299)) == (150, 150, "rgb", "nhwc")
+    assert read(150, preset="keras/xception") == (150, 150, "rgb", "nhwc")
+
+
+@pytest.mark.parametrize("size", [[299, 299], [224, 224]])
+def test_a_size_that_is_said_beside_a_preset_is_held_to(size: list[int]) -> None:
+    """Also where it is the preset's own."""
+    with pytest.raises(ModelUnavailable, match=f"that is 150 × 150, but size in .input. is {size[0]} × "):
+        read(150, preset="keras/xception", size=size)
+    assert read(size[0], preset="keras/xception", size=size) == (*size, "rgb", "nhwc")
 
 
 def test_caffe_is_bgr_unless_said_otherwise() -> None:

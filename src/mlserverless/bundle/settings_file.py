@@ -22,7 +22,7 @@ SAYS = {
     "queue": "requests that may wait for an interpreter",
     "timeout": "seconds for a whole request, where the platform grants more",
     "top_k": "classes in an answer",
-    "score_threshold": "classes below this score are left out",
+    "score_threshold": "classes below this score are left out; empty: as the model says",
     "labels_allow": "only these labels are answered",
     "labels_deny": "these labels are never answered",
     "max_bytes": "the largest image, in bytes",
@@ -47,7 +47,7 @@ def text(**given: Any) -> str:
     lines = []
     for name, says in SAYS.items():
         value = given.get(name, defaults[name])
-        value = list(value) if isinstance(value, tuple) else value
+        value = "" if value is None else list(value) if isinstance(value, tuple) else value
         mark = "" if name in given else "# "
         lines.append(f"\n# {says}\n{mark}{name} = {json.dumps(value)}\n")  # TOML writes these values as JSON does
     return HEAD + "".join(lines)

@@ -80,9 +80,9 @@ def named(name: str, key: str, model: "Model", outputs: Sequence[Tensor]) -> int
     """
     found = [place for place, tensor in enumerate(outputs) if name in (tensor.name, tensor.alias)]
     if len(found) != 1:
-        many = "several outputs" if found else "no output"
+        many = "several outputs have" if found else "no output has"
         raise ModelUnavailable(
-            f"{model.name}: {key} in [output] is {name!r}, and {many} of the model's have that name; there are "
+            f"{model.name}: {key} in [output] is {name!r}, and {many} that name; there are "
             f"{names(outputs)}. See {DOCS}."
         )
     return found[0]
@@ -125,15 +125,16 @@ def _scores(model: "Model", outputs: Sequence[Tensor]) -> int:
     return place
 
 
+def check_offset(model: "Model") -> None:
+    """Raise ModelUnavailable where model.toml says which class the first label is of, and there are no labels."""
+    if (offset := model.output.offset) and not model.labels:
+        raise ModelUnavailable(f"{model.name}: offset in [output] is {offset}, but it has no labels. See {DOCS}.")
+
+
 def _check_labels(model: "Model", count: int) -> None:
+    check_offset(model)
     offset, labels = model.output.offset, len(model.labels)
-    if not labels:
-        if offset:
-            raise ModelUnavailable(
-                f"{model.name}: offset in [output] is {offset}, but it has no labels. See {DOCS}."
-            )
-        return
-    if labels + offset == count:
+    if not labels or labels + offset == count:
         return
     told = f"{model.name} has {labels:,} labels, but its output has {count:,} classes"
     if offset:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlserverless import postprocess
 from mlserverless.engines import WIDTHS, Tensor
 from mlserverless.errors import ModelUnavailable
+from mlserverless.model_toml import MAX_OFFSET
 from mlserverless.model_values import DOCS
 from mlserverless.postprocess import Choice
 from mlserverless.tasks import classes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mlserverless.fitting import Placement
     from mlserverless.model import Model
 
+MAX_CLASS = MAX_OFFSET
 FARTHEST = 10.0  # a side that is farther away than this many images is in pixels
 
 Ran = Sequence[tuple[Tensor, bytes]]
@@ -37,21 +39,20 @@ def answer(
     """Return the objects that ``choice`` asks for, best first: of equal scores the model's order.
 
     ``ran`` are the outputs after a run, ``placement`` which part of the upright source the model saw. Boxes are
-    cut off at the image's edge; one that is all outside is left out. Raises ModelUnavailable for values that
-    cannot be.
+    cut off at the image's edge. One that is all outside is left out, and so is a class below 0. Raises
+    ModelUnavailable for values that cannot be.
     """
-    meant = classes(ran[places[2]][0])
-    if len(places) > 3:
-        meant = min(meant, counted(*ran[places[3]]))
-    boxes = postprocess.real(first(*ran[places[0]], 4 * meant), ran[places[0]][0])
-    kinds = postprocess.real(first(*ran[places[1]], meant), ran[places[1]][0])
-    scores = postprocess.scores(first(*ran[places[2]], meant), ran[places[2]][0], model.output.activation)
+    boxed, classed, scored, *count = (ran[place] for place in places)
+    meant = min([classes(scored[0]), *(counted(*one) for one in count)])
+    boxes = postprocess.real(first(*boxed, 4 * meant), boxed[0])
+    kinds = postprocess.real(first(*classed, meant), classed[0])
+    scores = postprocess.scores(first(*scored, meant), scored[0], model.output.activation)
     allow, deny = frozenset(choice.allow), frozenset(choice.deny)
     found: list[Detection] = []
     for at in sorted(range(meant), key=lambda i: -scores[i]):
         if scores[at] < choice.threshold or len(found) == choice.top_k:
             break
-        index = round(kinds[at])
+        index = _class(model, kinds[at], classed[0])
         label = _label(model, index)
         if label is None or label in deny or (allow and label not in allow):
             continue
@@ -75,7 +76,18 @@ def first(tensor: Tensor, data: bytes, count: int) -> bytes:
     return data[: count * WIDTHS[tensor.dtype]]
 
 
+def _class(model: "Model", value: float, tensor: Tensor) -> int:
+    if abs(value) > MAX_CLASS:
+        raise ModelUnavailable(
+            f"{model.name} answered the class {value:,.0f} in the output {tensor.name!r}; a class is at most "
+            f"{MAX_CLASS:,}: the output holds something else, or the model's weights are wrong. See {DOCS}."
+        )
+    return round(value)
+
+
 def _label(model: "Model", index: int) -> str | None:
+    if index < 0:  # no object, as some models fill the places that they do not need
+        return None
     if not model.labels:
         return str(index)
     line = index - model.output.offset
@@ -94,8 +106,7 @@ def _placed(model: "Model", box: list[float], placement: "Placement") -> Box:
     if max(map(abs, box)) > FARTHEST:
         raise ModelUnavailable(
             f"{model.name} answered the box {box}, which is in pixels; read are boxes in 0…1 of the input. Serve "
-            "it with "
-            f'task = "raw". See {DOCS}.'
+            f'it with task = "raw". See {DOCS}.'
         )
     top, bottom = (placement.top + value * placement.height for value in box[::2])
     left, right = (placement.left + value * placement.width for value in box[1::2])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DATATYPES = {"bool": "BOOL", "float16": "FP16", "float32": "FP32", "float64": "FP64"}
 DATATYPES |= {dtype: dtype.upper() for dtype in WIDTHS if "int" in dtype}
 DIGITS = {"float16": 5, "float32": 9, "float64": 17}
+# Bytes of the shortest value in JSON and a comma: true, 0.0, 0.
+LEAST = {dtype: 4 if dtype in DIGITS else 2 for dtype in WIDTHS} | {"bool": 5}
 # of the data in JSON; a Lambda function's answer has at most 6 MiB, with all that is around it
 MAX_BYTES = 6_000_000
 
@@ -33,12 +35,7 @@ def check(model: "Model", outputs: Sequence[Tensor]) -> None:
         raise ModelUnavailable(
             f"{model.name}: the output {unread[0].name!r} is {unread[0].dtype}; told are {', '.join(DATATYPES)}."
         )
-    if model.output.activation != "none":
-        raise ModelUnavailable(
-            f"{model.name}: activation in [output] is {model.output.activation}; it is of scores, and the task "
-            f"raw has none. See {DOCS}."
-        )
-    if (least := 2 * sum(prod(tensor.shape) for tensor in outputs)) > MAX_BYTES:  # a digit and a comma each
+    if (least := sum(LEAST[tensor.dtype] * prod(tensor.shape) for tensor in outputs)) > MAX_BYTES:
         _too_long(model, f"at least {least:,}")
 
 

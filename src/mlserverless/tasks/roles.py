@@ -12,12 +12,13 @@ from mlserverless import postprocess
 from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model_values import DOCS
-from mlserverless.tasks import Run, classes, four, named, names, shapes
+from mlserverless.tasks import Run, check_offset, classes, four, named, names, shapes
 from mlserverless.tasks.detect import counted, first
 
 if TYPE_CHECKING:
     from mlserverless.model import Model
 
+ROLES = ("boxes", "classes", "scores", "count")
 POSTPROCESS = "TFLite_Detection_PostProcess"  # whose outputs are boxes, classes, scores and count, in this order
 CLASS_WORDS, SCORE_WORDS = ("class", "categor", "label"), ("score", "prob", "conf")
 # schema.fbs: of a model, a subgraph, an operator's code, an operator, a tensor
@@ -36,17 +37,9 @@ def places(model: "Model", outputs: Sequence[Tensor], run: Run) -> tuple[int, ..
             f"{model.name}: activation in [output] is softmax; of a detection's scores none and sigmoid are "
             f"applied. See {DOCS}."
         )
-    found = {
-        key: named(name, key, model, outputs)
-        for key, name in (
-            ("boxes", said.boxes),
-            ("classes", said.classes),
-            ("scores", said.scores),
-            ("count", said.count),
-        )
-        if name
-    }
-    if not {"boxes", "classes", "scores"} <= set(found):
+    check_offset(model)
+    found = {key: named(name, key, model, outputs) for key in ROLES if (name := getattr(said, key))}
+    if not {*ROLES[:3]} <= set(found):
         found |= _told(model, outputs, run, found)
     boxes, kinds, scores = found["boxes"], found["classes"], found["scores"]
     for place in found.values():
@@ -58,7 +51,7 @@ def places(model: "Model", outputs: Sequence[Tensor], run: Run) -> tuple[int, ..
             f"{shapes([outputs[i] for i in found.values()])}; they go together as (1, N, 4), (1, N) and (1, N). "
             f"See {DOCS}."
         )
-    return tuple(found[key] for key in ("boxes", "classes", "scores", "count") if key in found)
+    return tuple(found[key] for key in ROLES if key in found)
 
 
 def _told(model: "Model", outputs: Sequence[Tensor], run: Run, said: dict[str, int]) -> dict[str, int]:
@@ -71,14 +64,14 @@ def _told(model: "Model", outputs: Sequence[Tensor], run: Run, said: dict[str, i
     boxes = next(i for i, tensor in enumerate(outputs) if len(tensor.shape) == 3)
     count = next(i for i, tensor in enumerate(outputs) if tensor.shape in ((), (1,)))
     pair = [i for i in range(4) if i not in (boxes, count)]
-    found = {"boxes": boxes, "count": count}
+    found, other = {"boxes": boxes, "count": count}, dict(zip(pair, reversed(pair), strict=True))
     taken = [i for i in pair if i in said.values()]
     if len(taken) == 2:
         return found | said
     if taken:
         key = "classes" if said.get("scores") == taken[0] else "scores"
-        return found | {key: pair[1 - pair.index(taken[0])]} | said
-    kinds = _by_operator(model, outputs, pair)
+        return found | {key: other[taken[0]]} | said
+    kinds = _by_operator(model, outputs, pair)  # by its place, which may be 0
     if kinds is None:
         kinds = _by_name(model, outputs, pair)
     if kinds is None:
@@ -88,7 +81,7 @@ def _told(model: "Model", outputs: Sequence[Tensor], run: Run, said: dict[str, i
             f"{model.name}: nothing tells which of the outputs {names([outputs[i] for i in pair])} holds classes "
             f'and which scores: say classes = "…" and scores = "…" in [output] of its model.toml. See {DOCS}.'
         )
-    return found | {"classes": kinds, "scores": pair[1 - pair.index(kinds)]} | said
+    return found | {"classes": kinds, "scores": other[kinds]} | said
 
 
 def _by_name(model: "Model", outputs: Sequence[Tensor], pair: list[int]) -> int | None:

@@ -109,9 +109,9 @@ def test_names_that_model_toml_says_are_handed_to_the_engine(
         (
             (FEATURES, MINE),
             '[output]\nscores = "nope"',
-            "scores in [output] is 'nope', and no output of the model's",
+            "scores in [output] is 'nope', and no output has that name",
         ),
-        ((MINE, MINE), '[output]\nscores = "scores"', "and several outputs of the model's have that name"),
+        ((MINE, MINE), '[output]\nscores = "scores"', "and several outputs have that name"),
         (
             (FEATURES, MINE),
             '[output]\nscores = "features"',

@@ -188,6 +188,7 @@ def test_settings_and_model_toml_have_a_threshold(tmp_path: Path, monkeypatch: p
     assert len(found(tmp_path, score_threshold=0.4)) == 2
     assert len(found(tmp_path, NAMED + "score_threshold = 0.6\n")) == 1
     assert len(found(tmp_path, NAMED + "score_threshold = 0.6\n", score_threshold=0.4)) == 2
+    assert len(found(tmp_path, NAMED + "score_threshold = 0.6\n", score_threshold=0)) == 3
     assert [one.label for one in found(tmp_path, labels_deny="dog")] == ["cat", "owl"]
 
 
@@ -270,6 +271,34 @@ def test_without_labels_the_classes_numbers_are_the_labels(
         Predictor(folder(tmp_path / "mine", bare)).predict(colour(1, 2, 3), labels_allow="cow")
 
 
+@pytest.mark.parametrize("toml", ["", "offset = -1\n"])
+def test_a_class_below_0_is_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str) -> None:
+    """And takes no place in top_k, whatever stands before the labels."""
+    fake(monkeypatch, classes=[0, -1, -7])
+    assert [one.index for one in found(tmp_path, NAMED + toml, "cat\ndog\nowl\n", top_k=1)] == [0]
+    bare = NAMED.replace('labels = "labels.txt"\n', "")
+    assert [one.label for one in found(tmp_path, bare)] == ["0"]
+
+
+@pytest.mark.parametrize("kind", [1_000_001, 3e38])
+@pytest.mark.parametrize("toml", [NAMED, NAMED.replace('labels = "labels.txt"\n', "")])
+def test_a_class_that_cannot_be_one_is_told_with_its_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: float, toml: str
+) -> None:
+    fake(monkeypatch, classes=[0, kind, 1])
+    with pytest.raises(
+        ModelUnavailable, match=r"mine answered the class [\d,]+ in the output 'b'; a class is at most 1,000,000"
+    ):
+        found(tmp_path, toml)
+
+
+def test_an_offset_without_labels_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(monkeypatch)
+    bare = NAMED.replace('labels = "labels.txt"\n', "")
+    said = fails(folder(tmp_path / "mine", bare + "offset = 1\n"))
+    assert "mine: offset in [output] is 1, but it has no labels" in said
+
+
 def test_scores_may_be_logits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake(monkeypatch, scores=[0.0, 2.0, -2.0])
     assert [round(one.score, 4) for one in found(tmp_path, NAMED + 'activation = "sigmoid"\n')] == [
@@ -286,7 +315,8 @@ def test_nan_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: s
     values = np.array(VALUES[role], np.float32)
     values.flat[0] = np.nan
     fake(monkeypatch, **{role: values})
-    with pytest.raises(ModelUnavailable, match="The model answered NaN"):
+    told = f"The model answered NaN in the output '{ROLES[role].name}': its weights"
+    with pytest.raises(ModelUnavailable, match=told):
         found(tmp_path)
 
 
@@ -355,7 +385,7 @@ def test_boxes_are_in_the_upright_source_whatever_was_cut_or_added(
             said(boxes="b", classes="a", scores="c"),
             "they go together as (1, N, 4), (1, N) and (1, N)",
         ),
-        (tuple(ROLES), said(boxes="x"), "boxes in [output] is 'x', and no output of the model's have that name"),
+        (tuple(ROLES), said(boxes="x"), "boxes in [output] is 'x', and no output has that name"),
         (tuple(ROLES), said(scores="c") + 'activation = "softmax"', "activation in [output] is softmax"),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from helpers.fakes import fake_engine, folder
 from helpers.graphs import Graph, T, build, cast, mean, multiply
 from helpers.images import encode, gradient
-from mlserverless.engines import Tensor, select
+from mlserverless.engines import WIDTHS, Tensor, select
 from mlserverless.errors import InvalidRequest, ModelUnavailable
 from mlserverless.predictor import Predictor
 from mlserverless.tasks import raw
@@ -150,6 +150,36 @@ def test_answer_that_is_always_too_long_is_told_at_load(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        ("bool", [True, False]),
+        *((dtype, [0, 9, 10]) for dtype in WIDTHS if "int" in dtype),
+        *((dtype, [0.0, -0.0, 9.0, 1e5, 1e16, 0.1]) for dtype in ("float16", "float32", "float64")),
+    ],
+)
+def test_no_answer_is_shorter_than_what_is_reckoned_for_its_dtype(dtype: str, values: list[Any]) -> None:
+    """With the comma that follows it; that of the last one stands for the list's brackets."""
+    with np.errstate(over="ignore"):
+        data = np.array([value for value in values if np.isfinite(np.array(value, dtype))], dtype).tobytes()
+    told = raw._data(None, Tensor("x", (len(values),), dtype), data)  # type: ignore[arg-type]
+    assert min(len(json.dumps(value)) + 1 for value in told) == raw.LEAST[dtype]
+    (one, two) = (len(json.dumps([told[0]] * count, separators=(",", ":"))) for count in (1, 2))
+    assert two - one >= raw.LEAST[dtype]
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("bool", 5), ("float16", 4), ("float64", 4), ("uint8", 2)])
+def test_longest_answer_that_may_fit_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, least: int
+) -> None:
+    count = 6_000_000 // least
+    engine = fake_engine(monkeypatch, b"", outputs=(Tensor("x", (count + 1,), dtype),))
+    assert f"has at least {least * (count + 1):,} bytes of data" in fails(tmp_path)
+    fake_engine(monkeypatch, b"", outputs=(Tensor("x", (count,), dtype),))
+    assert Predictor(folder(tmp_path / "mine", RAW)).load().task == "raw"
+    assert engine.made[0].given == []
+
+
+@pytest.mark.parametrize(
     ("outputs", "toml", "said"),
     [
         ((), RAW, "mine answers nothing"),
@@ -157,7 +187,7 @@ def test_answer_that_is_always_too_long_is_told_at_load(tmp_path: Path, monkeypa
         (
             (Tensor("x", (1,), "int8"),),
             RAW + '[output]\nactivation = "softmax"',
-            "activation in [output] is softmax",
+            "output.activation is 'softmax', but task is raw",
         ),
     ],
 )
