@@ -140,13 +140,18 @@ def trust(engine: str, model: Model) -> None:
     verify.check(model.data)
 
 
-def _read(path: str, pins: dict[str, str]) -> tuple["Contents", str]:
+def contents(path: str) -> "Contents":
+    """Return what the model's file at ``path`` holds; raise ModelUnavailable where that cannot be."""
     try:
         if (size := os.path.getsize(path)) > MAX_MODEL_BYTES:
             raise ModelUnavailable(f"{path} has {size:,} bytes; a model has at most {MAX_MODEL_BYTES:,}.")
-        data = _contents(path)
+        return _opened(path)
     except OSError as error:
         raise ModelUnavailable(f"The model file {path} cannot be read: {error.strerror}.") from error
+
+
+def _read(path: str, pins: dict[str, str]) -> tuple["Contents", str]:
+    data = contents(path)
     if path.lower().endswith(".onnx"):
         from mlserverless import onnxfile  # a .tflite file does not pay for it
 
@@ -160,7 +165,7 @@ def _read(path: str, pins: dict[str, str]) -> tuple["Contents", str]:
     return data, digest
 
 
-def _contents(path: str) -> "Contents":
+def _opened(path: str) -> "Contents":
     # Mapped where it will not change under us, as in a deployed package: 2.5 ms less, and memory that the kernel
     # can share and drop. Elsewhere it is read: who writes over a file that is mapped ends the process.
     with open(path, "rb") as file:

@@ -20,7 +20,6 @@ from mlserverless.errors import (
     InvalidRequest,
     MlserverlessError,
     ModelUnavailable,
-    SourceNotFound,
 )
 from mlserverless.options import read_options
 from mlserverless.overlap import Aside
@@ -134,30 +133,19 @@ class Predictor:
         the name of one of several. A str is always a URL and never opens a file. Raises a MlserverlessError that
         says what is wrong.
         """
-        deadline, chosen = Deadline(timeout), read_options(options)
-        if isinstance(source, str):
-            if ":" not in source:
-                words = source.partition("?")[0].partition("#")[0].split()
-                shown = (
-                    repr(words[0]) if words and len(words[0]) <= 30 else "The text"
-                )  # a longer one may be a token
-                raise InvalidRequest(f"{shown} is not a URL; a file is given as a pathlib.Path.")
-            return self.answer(Request(url=source, options=chosen), deadline)
-        if isinstance(source, os.PathLike):
-            source = self._file(source)
-        if isinstance(source, bytearray | memoryview):
-            source = bytes(source)
-        if isinstance(source, bytes):
-            return self.answer(Request(image=source, options=chosen), deadline)
-        from mlserverless import inference
-        from mlserverless.formats import guarded
+        from mlserverless import sources  # a function's requests come by :meth:`answer`
 
-        with guarded():
-            source = _as_image(source)
-            source.load()  # whole, so that the caller's own image is not decoded at a fraction of its size
+        deadline, chosen = Deadline(timeout), read_options(options)
+        taken = sources.read(source, self.settings.max_bytes)
+        if isinstance(taken, str):
+            return self.answer(Request(url=taken, options=chosen), deadline)
+        if isinstance(taken, bytes):
+            return self.answer(Request(image=taken, options=chosen), deadline)
+        from mlserverless import inference
+
         other = self.named(chosen.model)
         request = Request(options=chosen)
-        return inference.answer(other.load(deadline), source, request, other.settings, other._pace, deadline, [])
+        return inference.answer(other.load(deadline), taken, request, other.settings, other._pace, deadline, [])
 
     def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
         """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not.
@@ -227,13 +215,6 @@ class Predictor:
         timings.append(("load", perf_counter() - start))
         return loaded
 
-    def _file(self, path: os.PathLike[str]) -> bytes:
-        try:
-            with open(path, "rb") as file:
-                return file.read(self.settings.max_bytes + 1)
-        except OSError as error:
-            raise SourceNotFound(f"The file {os.fspath(path)} cannot be read: {error.strerror}.") from error
-
 
 class _Cold:
     """What a first request has done aside while it waits for its image: the model is loaded and run once."""
@@ -261,20 +242,6 @@ class _Cold:
         from mlserverless import formats, inference  # noqa: F401
 
         formats.prepare(self._predictor.settings.formats[:1])
-
-
-def _as_image(source: Any) -> "Image":
-    from PIL import Image
-
-    if isinstance(source, Image.Image):
-        return source
-    try:
-        return Image.fromarray(source)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InvalidRequest(
-            f"{type(source).__name__} is not a source; sources are a URL (str), encoded bytes, a Path, a Pillow "
-            f"image or an array of uint8 pixels, (height, width, 3) as RGB ({error})."
-        ) from error
 
 
 _default_predictor: list[Predictor] = []

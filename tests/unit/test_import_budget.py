@@ -41,7 +41,7 @@ GRANTED: dict[str, str] = {
     "socket": "net.addresses",
     "typing": (
         "config download events events.objects logs metadata.records model_toml model_values modes net.relative "
-        "net.url onnxfile options presets ranges readers toml types web.http"
+        "net.url onnxfile options presets ranges readers sources toml types web.http"
     ),
     "typing re binascii": "headers",
     "typing re binascii contextlib": "formats",

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from mlserverless import model as models
-from mlserverless import model_toml, model_values, onnxfile, verify
+from mlserverless import model_toml, onnxfile, verify
 from mlserverless.errors import ModelUnavailable
 from mlserverless.inspection import graph, memory, onnx, trial
 from mlserverless.inspection.graph import Graph, Tensor
@@ -71,7 +71,7 @@ def inspect(where: str, engines: tuple[str, ...] | None = None) -> Report:
     notes: list[str] = []
     table = _table(os.path.join(folder, "model.toml")) if folder else {}
     file = os.path.join(folder, models.file_name(table, folder)) if folder else path
-    data = _contents(file)
+    data = bytes(models.contents(file))
     base = Report(file, TFLITE, len(data), sha256(data).hexdigest(), table=table)
     if data[4:8] == b"TFL3":
         found = _tflite(base, data, notes)
@@ -95,18 +95,8 @@ def _table(path: str) -> dict[str, Any]:
     table = models.read_toml(path)
     model_toml.read_input(table.get("input", {}), path)  # as when it is served
     model_toml.read_output(table.get("output", {}), path)
-    model_values.choice("task", table.get("task", model_toml.TASKS[0]), model_toml.TASKS, path)
+    model_toml.read_task(table, path)
     return table
-
-
-def _contents(path: str) -> bytes:
-    try:
-        if (size := os.path.getsize(path)) > models.MAX_MODEL_BYTES:
-            raise ModelUnavailable(f"{path} has {size:,} bytes; a model has at most {models.MAX_MODEL_BYTES:,}.")
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise ModelUnavailable(f"The model file {path} cannot be read: {error.strerror}.") from error
 
 
 def _tflite(base: Report, data: bytes, notes: list[str]) -> Report:
