@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlserverless.metadata.flatbuffer import Table
-from mlserverless.metadata.read import MODEL_BUFFERS
+from mlserverless.metadata.slots import BUFFERS
 
 MODELS = Path(__file__).parents[2] / "models"
 NAMES = ("efficientnet-lite0", "dogs-vs-cats")
@@ -68,7 +68,7 @@ def original(name: str) -> Original:
     """Return the bundled model ``name`` with the map of its bytes."""
     data = (MODELS / name / "model.tflite").read_bytes()
     root = Table.root(data)
-    starts = [at for buffer in root.tables(MODEL_BUFFERS) if (at := buffer._target(0))]
+    starts = [at for buffer in root.tables(BUFFERS) if (at := buffer._target(0))]
     weights = [range(at + 4, at + 4 + root._unpack("<I", at)) for at in sorted(starts)]
     structure, end = [], 0
     for taken in [*weights, range(len(data), len(data))]:

@@ -34,7 +34,7 @@ ELSEWHERE = (
 )
 # What is granted -> the modules that it is granted to.
 GRANTED: dict[str, str] = {
-    "": "adapters errors metadata net net.answer net.head web",
+    "": "adapters errors metadata metadata.slots net net.answer net.head web",
     "typing operator": "named_tuple",
     "collections.abc": "deadline pace",
     "collections.abc contextlib": "lock",

@@ -16,6 +16,7 @@ from mlserverless.engines import tflite
 from mlserverless.errors import ModelUnavailable
 from mlserverless.interpreter import load_lite_model
 from mlserverless.loading import load
+from mlserverless.metadata import slots
 from mlserverless.metadata.flatbuffer import Table
 
 NAMES = ("efficientnet-lite0", "dogs-vs-cats")
@@ -27,7 +28,7 @@ def data(request: pytest.FixtureRequest, models: Path) -> bytes:
 
 
 def graph(data: bytes) -> Table:
-    return Table.root(data).tables(verify.SUBGRAPHS)[0]
+    return Table.root(data).tables(slots.SUBGRAPHS)[0]
 
 
 def changed(data: bytes, vector: int, place: int, number: int) -> bytes:
@@ -77,22 +78,22 @@ def test_custom_operator_of_a_file_before_2020_is_one_too() -> None:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_first_inputs_may_not_be_left_out(data: bytes, place: int) -> None:
-    operators = graph(data).tables(verify.OPERATORS)
-    number = next(i for i, operator in enumerate(operators) if operator.length(verify.INPUTS) > place)
-    bad = changed(data, operators[number]._target(verify.INPUTS), place, -1)
+    operators = graph(data).tables(slots.OPERATORS)
+    number = next(i for i, operator in enumerate(operators) if operator.length(slots.INPUTS) > place)
+    bad = changed(data, operators[number]._target(slots.INPUTS), place, -1)
     assert f"input {place} of operator {number} is the tensor -1 of" in fails(bad)
 
 
 def test_bias_may_be_left_out(data: bytes) -> None:
-    operator = next(o for o in graph(data).tables(verify.OPERATORS) if o.length(verify.INPUTS) == 3)
-    verify.check(changed(data, operator._target(verify.INPUTS), 2, -1))
+    operator = next(o for o in graph(data).tables(slots.OPERATORS) if o.length(slots.INPUTS) == 3)
+    verify.check(changed(data, operator._target(slots.INPUTS), 2, -1))
 
 
 def test_recurrent_operators_may_leave_out_their_second_input(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operator = next(o for o in graph(data).tables(verify.OPERATORS) if o.length(verify.INPUTS) > 1)
-    bad = changed(data, operator._target(verify.INPUTS), 1, -1)
+    operator = next(o for o in graph(data).tables(slots.OPERATORS) if o.length(slots.INPUTS) > 1)
+    bad = changed(data, operator._target(slots.INPUTS), 1, -1)
     monkeypatch.setattr(verify, "RECURRENT", range(200))
     verify.check(bad)
 
@@ -100,37 +101,37 @@ def test_recurrent_operators_may_leave_out_their_second_input(
 @pytest.mark.parametrize("number", [-2, 100_000, 2**31 - 1, -(2**31)])
 def test_tensors_that_are_not_there_are_told(data: bytes, number: int) -> None:
     found = graph(data)
-    operator = found.tables(verify.OPERATORS)[0]
+    operator = found.tables(slots.OPERATORS)[0]
     for table, slot, said in (
-        (operator, verify.INPUTS, "input 0 of operator 0"),
-        (operator, verify.OUTPUTS, "an output of operator 0"),
-        (found, verify.INPUTS, "an input of the graph"),
-        (found, verify.OUTPUTS, "an output of the graph"),
+        (operator, slots.INPUTS, "input 0 of operator 0"),
+        (operator, slots.OUTPUTS, "an output of operator 0"),
+        (found, slots.INPUTS, "an input of the graph"),
+        (found, slots.OUTPUTS, "an output of the graph"),
     ):
         assert f"{said} is the tensor {number:,} of" in fails(changed(data, table._target(slot), 0, number))
 
 
 def test_no_operator_writes_over_what_has_a_value(data: bytes) -> None:
-    operator = graph(data).tables(verify.OPERATORS)[3]
-    weights = operator.whole_numbers(verify.INPUTS)[1]
-    bad = changed(data, operator._target(verify.OUTPUTS), 0, weights)
+    operator = graph(data).tables(slots.OPERATORS)[3]
+    weights = operator.whole_numbers(slots.INPUTS)[1]
+    bad = changed(data, operator._target(slots.OUTPUTS), 0, weights)
     assert f"operator 3 writes the tensor {weights}, which has a value already" in fails(bad)
 
 
 def test_no_operator_reads_what_none_has_written(data: bytes) -> None:
     found = graph(data)
-    last = found.whole_numbers(verify.OUTPUTS)[0]
-    bad = changed(data, found.tables(verify.OPERATORS)[0]._target(verify.INPUTS), 0, last)
+    last = found.whole_numbers(slots.OUTPUTS)[0]
+    bad = changed(data, found.tables(slots.OPERATORS)[0]._target(slots.INPUTS), 0, last)
     assert f"operator 0 reads the tensor {last}, which none before it has written" in fails(bad)
 
 
 @pytest.mark.parametrize(
-    ("slot", "count"), [(verify.SCALE, 0), (verify.SCALE, 2), (verify.ZERO_POINT, 1), (verify.SCALE, 100_000)]
+    ("slot", "count"), [(slots.SCALE, 0), (slots.SCALE, 2), (slots.ZERO_POINT, 1), (slots.SCALE, 100_000)]
 )
 def test_scales_and_zero_points_are_as_many_as_channels(models: Path, slot: int, count: int) -> None:
     data = (models / NAMES[0] / "model.tflite").read_bytes()
-    tensors = [tensor.table(verify.QUANTIZATION) for tensor in graph(data).tables(verify.TENSORS)]
-    channels = next(found for found in tensors if found and found.length(verify.SCALE) > 2)
+    tensors = [tensor.table(slots.QUANTIZATION) for tensor in graph(data).tables(slots.TENSORS)]
+    channels = next(found for found in tensors if found and found.length(slots.SCALE) > 2)
     at = channels._target(slot)
     assert "zero points" in fails(data[:at] + struct.pack("<I", count) + data[at + 4 :])
 
@@ -147,9 +148,9 @@ def test_no_flatbuffer_is_told() -> None:
 
 @pytest.mark.parametrize("engine", ["litert", "litert-python"])
 def test_loading_refuses_what_would_end_the_process(data: bytes, engine: str, tmp_path: Path) -> None:
-    operator = graph(data).tables(verify.OPERATORS)[3]
+    operator = graph(data).tables(slots.OPERATORS)[3]
     bad = tmp_path / "bad.tflite"
-    bad.write_bytes(changed(data, operator._target(verify.INPUTS), 1, -1))
+    bad.write_bytes(changed(data, operator._target(slots.INPUTS), 1, -1))
     with pytest.raises(ModelUnavailable, match="input 1 of operator 3"):
         load(Settings.load({}, model=str(bad), engine=engine))
     with pytest.raises(ModelUnavailable, match="input 1 of operator 3"):

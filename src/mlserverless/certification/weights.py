@@ -3,13 +3,12 @@
 import struct
 from typing import TYPE_CHECKING
 
-from mlserverless import verify
+from mlserverless.metadata import slots
 from mlserverless.metadata.flatbuffer import Table
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
 
-TYPE = 1  # of a tensor, in schema.fbs
 ROUNDED = {1: "float16", 3: "uint8", 7: "int16", 9: "int8", 17: "int4"}  # TensorType
 LARGE = 64  # bytes; smaller constants are shapes and axes
 
@@ -20,12 +19,12 @@ def rounded(model: "Contents") -> bool:
         return False
     try:
         root = Table.root(model)
-        buffers = root.tables(verify.BUFFERS)
-        for graph in root.tables(verify.SUBGRAPHS):
-            for tensor in graph.tables(verify.TENSORS):
-                if tensor.number(TYPE, "<b") in ROUNDED:
-                    buffer = buffers[tensor.number(verify.BUFFER, "<I")]
-                    if max(buffer.length(verify.DATA), buffer.number(verify.SIZE, "<Q")) > LARGE:
+        buffers = root.tables(slots.BUFFERS)
+        for graph in root.tables(slots.SUBGRAPHS):
+            for tensor in graph.tables(slots.TENSORS):
+                if tensor.number(slots.TYPE, "<b") in ROUNDED:
+                    buffer = buffers[tensor.number(slots.TENSOR_BUFFER, "<I")]
+                    if max(buffer.length(slots.DATA), buffer.number(slots.SIZE, "<Q")) > LARGE:
                         return True
     except (struct.error, ValueError, IndexError):
         return False

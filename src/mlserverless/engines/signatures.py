@@ -1,7 +1,7 @@
 """The signatures of a .tflite file, and which sizes its inputs and outputs leave open: read from the file itself.
 
 The Python interpreters list signatures by name and not in the file's order, and do not say which tensor a name
-stands for; LiteRT's C interface does not say what is open. Slots are the order of the fields in ``schema.fbs``.
+stands for; LiteRT's C interface does not say what is open.
 """
 
 import struct
@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mlserverless.engines import chosen
 from mlserverless.errors import ModelUnavailable
+from mlserverless.metadata import slots
 from mlserverless.metadata.flatbuffer import Table
 from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
-
-SUBGRAPHS, SIGNATURES = 2, 7
-TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS = 0, 1, 2
-SHAPE, SHAPE_SIGNATURE = 0, 7
-INPUTS, OUTPUTS, KEY, SUBGRAPH = 0, 1, 2, 4
-NAME, TENSOR = 0, 1
 
 Shapes = list[tuple[int, ...]]
 Found = TypeVar("Found")
@@ -43,7 +38,7 @@ def choose(model: "Contents", wanted: str) -> Signature:
     """
 
     def read(root: Table) -> Signature:
-        found = [_read(root, entry) for entry in root.tables(SIGNATURES)]
+        found = [_read(root, entry) for entry in root.tables(slots.SIGNATURES)]
         at = chosen([signature.key for signature in found], wanted)
         return found[at] if found else Signature()
 
@@ -57,15 +52,18 @@ def shapes(model: "Contents", subgraph: int) -> tuple[Shapes, Shapes]:
     """
 
     def read(root: Table) -> tuple[Shapes, Shapes]:
-        graph = root.tables(SUBGRAPHS)[subgraph]
-        tensors = graph.tables(TENSORS)
+        graph = root.tables(slots.SUBGRAPHS)[subgraph]
+        tensors = graph.tables(slots.TENSORS)
         taken, given = (
-            [tensors[i].whole_numbers(SHAPE_SIGNATURE) or tensors[i].whole_numbers(SHAPE) for i in numbers]
-            for numbers in (graph.whole_numbers(GRAPH_INPUTS), graph.whole_numbers(GRAPH_OUTPUTS))
+            [_shape(tensors[i]) for i in graph.whole_numbers(slot)] for slot in (slots.INPUTS, slots.OUTPUTS)
         )
         return taken, given
 
     return _guarded(model, read)
+
+
+def _shape(tensor: Table) -> tuple[int, ...]:
+    return tensor.whole_numbers(slots.SHAPE_SIGNATURE) or tensor.whole_numbers(slots.SHAPE)
 
 
 def _guarded(model: "Contents", read: Callable[[Table], Found]) -> Found:
@@ -76,9 +74,10 @@ def _guarded(model: "Contents", read: Callable[[Table], Found]) -> Found:
 
 
 def _read(root: Table, entry: Table) -> Signature:
-    number = entry.number(SUBGRAPH, "<I")
-    graph = root.tables(SUBGRAPHS)[number]
+    number = entry.number(slots.SIGNATURE_SUBGRAPH, "<I")
+    graph = root.tables(slots.SUBGRAPHS)[number]
     taken, given = (
-        {one.number(TENSOR, "<I"): one.text(NAME) for one in entry.tables(slot)} for slot in (INPUTS, OUTPUTS)
+        {one.number(slots.MAPPED_TENSOR, "<I"): one.text(slots.MAPPED_NAME) for one in entry.tables(slot)}
+        for slot in (slots.SIGNATURE_INPUTS, slots.SIGNATURE_OUTPUTS)
     )
-    return Signature(entry.text(KEY), number, taken, given, graph.whole_numbers(GRAPH_OUTPUTS))
+    return Signature(entry.text(slots.SIGNATURE_KEY), number, taken, given, graph.whole_numbers(slots.OUTPUTS))

@@ -1,26 +1,19 @@
-"""A .tflite file's graphs, read without a dependency: tensors, operators, signatures.
-
-Slots that :mod:`mlserverless.verify` does not name are the order of the fields in ``schema.fbs``, as there.
-"""
+"""A .tflite file's graphs, read without a dependency: tensors, operators, signatures."""
 
 import re
 import struct
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlserverless import verify
 from mlserverless.errors import ModelUnavailable
 from mlserverless.inspection.ops import CUSTOM, known
+from mlserverless.metadata import slots
 from mlserverless.metadata.flatbuffer import Table
+from mlserverless.verify import LEFT_OUT
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
 
-DESCRIPTION, SIGNATURES = 3, 7  # of a model
-CUSTOM_NAME, VERSION = 1, 2  # of an operator's code
-NAME = 4  # of a subgraph
-TYPE, TENSOR_NAME, OPEN_SHAPE = 1, 3, 7  # of a tensor
-SIGNATURE_INPUTS, SIGNATURE_OUTPUTS, KEY, SUBGRAPH = 0, 1, 2, 4  # of a signature
 MAX_TEXT_BYTES = 1000
 OPEN = -1  # a dimension that is settled when the model is loaded
 BITS_OF = {"bool": 8}  # the other types have their number of bits in their names
@@ -106,11 +99,11 @@ def read(model: "Contents") -> Graph:
     """Return what the .tflite file ``model`` holds; raise ModelUnavailable where it is corrupt."""
     try:
         root = Table.root(model)
-        sizes = [_size(buffer, len(model)) for buffer in root.tables(verify.BUFFERS)]
-        codes = [_code(code) for code in root.tables(verify.OPCODES)]
-        graphs = tuple(_subgraph(graph, sizes, codes) for graph in root.tables(verify.SUBGRAPHS))
-        signatures = tuple(_signature(one, graphs) for one in root.tables(SIGNATURES))
-        description = _text(root, DESCRIPTION)
+        sizes = [_size(buffer, len(model)) for buffer in root.tables(slots.BUFFERS)]
+        codes = [_code(code) for code in root.tables(slots.OPERATOR_CODES)]
+        graphs = tuple(_subgraph(graph, sizes, codes) for graph in root.tables(slots.SUBGRAPHS))
+        signatures = tuple(_signature(one, graphs) for one in root.tables(slots.SIGNATURES))
+        description = _text(root, slots.DESCRIPTION)
     except (struct.error, ValueError, IndexError) as error:
         raise ModelUnavailable(f"The model is corrupt: {error}.") from error
     if not graphs or not graphs[0].outputs:
@@ -119,57 +112,62 @@ def read(model: "Contents") -> Graph:
 
 
 def _size(buffer: Table, most: int) -> int:
-    if (size := buffer.length(verify.DATA) or buffer.number(verify.SIZE, "<Q")) > most:
+    if (size := buffer.length(slots.DATA) or buffer.number(slots.SIZE, "<Q")) > most:
         raise ValueError(f"a buffer of {size:,} bytes is announced, and the file has {most:,}")
     return size
 
 
 def _code(code: Table) -> tuple[str, int, bool]:
-    number = max(code.number(verify.CODE, "<i"), code.number(verify.OLD_CODE, "<b"))
+    number = max(code.number(slots.BUILTIN_CODE, "<i"), code.number(slots.OLD_BUILTIN_CODE, "<b"))
     name = known().names.get(number, f"operator {number}")
-    version = code.number(VERSION, "<i") if code.has(VERSION) else 1
+    version = code.number(slots.CODE_VERSION, "<i") if code.has(slots.CODE_VERSION) else 1
     if name == CUSTOM:
-        return _text(code, CUSTOM_NAME) or "without a name", version, True
+        return _text(code, slots.CUSTOM_CODE) or "without a name", version, True
     return name, version, False
 
 
 def _subgraph(graph: Table, sizes: list[int], codes: list[tuple[str, int, bool]]) -> Subgraph:
-    tensors = tuple(_tensor(tensor, sizes) for tensor in graph.tables(verify.TENSORS))
+    tensors = tuple(_tensor(tensor, sizes) for tensor in graph.tables(slots.TENSORS))
     operators = []
-    for step in graph.tables(verify.OPERATORS):
-        reads, writes = step.whole_numbers(verify.INPUTS), step.whole_numbers(verify.OUTPUTS)
-        operators.append(Operator(*codes[step.number(0, "<I")], reads, writes))
-    inputs, outputs = graph.whole_numbers(verify.INPUTS), graph.whole_numbers(verify.OUTPUTS)
+    for step in graph.tables(slots.OPERATORS):
+        reads, writes = step.whole_numbers(slots.INPUTS), step.whole_numbers(slots.OUTPUTS)
+        operators.append(Operator(*codes[step.number(slots.OPCODE_INDEX, "<I")], reads, writes))
+    inputs, outputs = graph.whole_numbers(slots.INPUTS), graph.whole_numbers(slots.OUTPUTS)
     named = [*inputs, *outputs, *(i for one in operators for i in one.outputs)]
-    named += [i for one in operators for i in one.inputs if i != verify.LEFT_OUT]
+    named += [i for one in operators for i in one.inputs if i != LEFT_OUT]
     if wrong := [i for i in named if not 0 <= i < len(tensors)]:
         raise ValueError(f"the tensor {wrong[0]:,} of {len(tensors):,} is named")
-    return Subgraph(_text(graph, NAME), tensors, tuple(operators), inputs, outputs)
+    return Subgraph(_text(graph, slots.GRAPH_NAME), tensors, tuple(operators), inputs, outputs)
 
 
 def _tensor(tensor: Table, sizes: list[int]) -> Tensor:
-    buffer, number = tensor.number(verify.BUFFER, "<I"), tensor.number(TYPE, "<b")
+    buffer, number = tensor.number(slots.TENSOR_BUFFER, "<I"), tensor.number(slots.TYPE, "<b")
     found = Tensor(
-        _text(tensor, TENSOR_NAME),
-        tensor.whole_numbers(OPEN_SHAPE) or tensor.whole_numbers(verify.SHAPE),
+        _text(tensor, slots.TENSOR_NAME),
+        tensor.whole_numbers(slots.SHAPE_SIGNATURE) or tensor.whole_numbers(slots.SHAPE),
         known().types.get(number, f"type {number}"),
         buffer=buffer,
         held=sizes[buffer],
-        variable=bool(tensor.number(verify.VARIABLE, "<B")),
+        variable=bool(tensor.number(slots.IS_VARIABLE, "<B")),
     )
-    if quantization := tensor.table(verify.QUANTIZATION):
-        scales, zeros = quantization.floats(verify.SCALE), quantization.long_numbers(verify.ZERO_POINT)
-        found = found._replace(scales=scales, zero_points=zeros, along=quantization.number(verify.DIMENSION, "<i"))
+    if quantization := tensor.table(slots.QUANTIZATION):
+        scales, zeros = quantization.floats(slots.SCALE), quantization.long_numbers(slots.ZERO_POINT)
+        found = found._replace(
+            scales=scales, zero_points=zeros, along=quantization.number(slots.QUANTIZED_DIMENSION, "<i")
+        )
     return found
 
 
 def _signature(one: Table, graphs: tuple[Subgraph, ...]) -> Signature:
-    number = one.number(SUBGRAPH, "<I")
+    number = one.number(slots.SIGNATURE_SUBGRAPH, "<I")
     count = len(graphs[number].tensors)
     pairs = []
-    for slot in (SIGNATURE_INPUTS, SIGNATURE_OUTPUTS):
-        named = tuple((_text(entry, 0), entry.number(1, "<I")) for entry in one.tables(slot))
+    for slot in (slots.SIGNATURE_INPUTS, slots.SIGNATURE_OUTPUTS):
+        named = tuple(
+            (_text(entry, slots.MAPPED_NAME), entry.number(slots.MAPPED_TENSOR, "<I"))
+            for entry in one.tables(slot)
+        )
         if wrong := [i for _, i in named if i >= count]:
             raise ValueError(f"a signature names the tensor {wrong[0]:,} of {count:,}")
         pairs.append(named)
-    return Signature(_text(one, KEY), number, *pairs)
+    return Signature(_text(one, slots.SIGNATURE_KEY), number, *pairs)

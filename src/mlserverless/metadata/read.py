@@ -1,6 +1,6 @@
 """Metadata out of the bytes of a .tflite file. Label files are only named: ``labels.packed`` reads one.
 
-The slot numbers below are the order of the fields in ``schema.fbs`` and ``metadata_schema.fbs``.
+The slot numbers below are the order of the fields in ``metadata_schema.fbs``.
 """
 
 import struct
@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from mlserverless.errors import ModelUnavailable
+from mlserverless.metadata import slots
 from mlserverless.metadata.flatbuffer import Table
 from mlserverless.metadata.records import Calibration, LabelFile, Metadata, TensorInfo
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
-MODEL_BUFFERS, MODEL_METADATA = 4, 6
-METADATA_NAME, METADATA_BUFFER = 0, 1
-BUFFER_DATA, BUFFER_OFFSET, BUFFER_SIZE = 0, 1, 2
 # Of ModelMetadata
 TITLE, DESCRIPTION, VERSION, SUBGRAPHS, AUTHOR, LICENSE, MODEL_FILES, PARSER_VERSION = range(8)
 # Of SubGraphMetadata
@@ -64,14 +62,14 @@ def buffer(model: "Contents") -> bytes:
     """Return the flatbuffer of the metadata in ``model``, b"" where there is none. Raises as :class:`Table`
     does."""
     root = Table.root(model)
-    for entry in root.tables(MODEL_METADATA):
-        if entry.text(METADATA_NAME) == NAME:
-            held = root.entry(MODEL_BUFFERS, entry.number(METADATA_BUFFER, "<I"))
-            if (size := max(held.length(BUFFER_DATA), held.number(BUFFER_SIZE, "<Q"))) > MAX_BYTES:
+    for entry in root.tables(slots.METADATA):
+        if entry.text(slots.METADATA_NAME) == NAME:
+            held = root.entry(slots.BUFFERS, entry.number(slots.METADATA_INDEX, "<I"))
+            if (size := max(held.length(slots.DATA), held.number(slots.SIZE, "<Q"))) > MAX_BYTES:
                 raise ValueError(f"it has {size:,} bytes, more than {MAX_BYTES:,}")
             # A file of more than 2 GB keeps its buffers behind the flatbuffer.
-            start, size = held.number(BUFFER_OFFSET, "<Q"), held.number(BUFFER_SIZE, "<Q")
-            return held.raw(BUFFER_DATA) or (model[start : start + size] if start > 1 else b"")
+            start, size = held.number(slots.OFFSET, "<Q"), held.number(slots.SIZE, "<Q")
+            return held.raw(slots.DATA) or (model[start : start + size] if start > 1 else b"")
     return b""
 
 

@@ -1,21 +1,19 @@
 """The flatbuffers that hold metadata, made with the package ``flatbuffers``: the metadata, and a model's new root.
 
-Field numbers are the order of the fields in ``metadata_schema.fbs`` and ``schema.fbs``, as in :mod:`.read`.
+Field numbers are the order of the fields in ``metadata_schema.fbs``, as in :mod:`.read`.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from mlserverless.errors import ModelUnavailable
+from mlserverless.metadata import slots
 from mlserverless.metadata.flatbuffer import Table
 from mlserverless.metadata.read import (
     AXIS_LABELS,
     COLOR_SPACES,
     CONTENTS,
     IDENTIFIER,
-    METADATA_BUFFER,
-    METADATA_NAME,
-    MODEL_METADATA,
     NAME,
     NORMALIZATION,
     THRESHOLDING,
@@ -24,8 +22,8 @@ from mlserverless.metadata.read import (
 from mlserverless.metadata.records import LabelFile, TensorInfo
 from mlserverless.named_tuple import NamedTuple
 
-BUFFERS, MODEL_SLOTS = 4, 8
-VERSION, MOVED = 0, (1, 2, 3, 5, 7)  # operator codes, subgraphs, description, metadata_buffer, signatures
+# What a new root takes over as it stands.
+MOVED = (slots.OPERATOR_CODES, slots.SUBGRAPHS, slots.DESCRIPTION, slots.METADATA_BUFFER, slots.SIGNATURES)
 ALIGNMENT = 64  # of the old file inside the new one; the schema asks for 16
 PARSER = "1.0.0"  # the first version of the schema has all of the fields below
 
@@ -72,12 +70,12 @@ def rooted(model: bytes, root: Table, packed: bytes) -> bytes:
     b.Prep(ALIGNMENT, 0)
     b.Prep(16, len(packed))  # which the schema asks for of a buffer's data
     held = _table(b, {0: b.CreateByteVector(packed)})
-    buffers = [-place for place in root.addresses(BUFFERS)]
-    entries = [-place for place in root.addresses(MODEL_METADATA)]
+    buffers = [-place for place in root.addresses(slots.BUFFERS)]
+    entries = [-place for place in root.addresses(slots.METADATA)]
     number = len(buffers)
-    for i, entry in enumerate(root.tables(MODEL_METADATA)):
-        if entry.text(METADATA_NAME) == NAME:
-            number = entry.number(METADATA_BUFFER, "<I")
+    for i, entry in enumerate(root.tables(slots.METADATA)):
+        if entry.text(slots.METADATA_NAME) == NAME:
+            number = entry.number(slots.METADATA_INDEX, "<I")
             del entries[i]
             break
     buffers[number : number + 1] = [held]
@@ -87,8 +85,8 @@ def rooted(model: bytes, root: Table, packed: bytes) -> bytes:
     b.PrependUint32Slot(1, number, 0)
     entries.append(b.EndObject())
     fields = {slot: -root.address(slot) for slot in MOVED if root.has(slot)}
-    fields |= {BUFFERS: _vector(b, buffers), MODEL_METADATA: _vector(b, entries)}
-    top = _table(b, fields, {VERSION: ("Uint32", root.number(VERSION, "<I"))})
+    fields |= {slots.BUFFERS: _vector(b, buffers), slots.METADATA: _vector(b, entries)}
+    top = _table(b, fields, {slots.VERSION: ("Uint32", root.number(slots.VERSION, "<I"))})
     b.Finish(top, file_identifier=b"TFL3")
     return bytes(b.Output()) + model
 

@@ -9,14 +9,13 @@ import struct
 from typing import TYPE_CHECKING
 
 from mlserverless.errors import ModelUnavailable
-from mlserverless.metadata import labels
+from mlserverless.metadata import labels, slots
 from mlserverless.metadata.flatbuffer import Table
 from mlserverless.metadata.records import LabelFile, Metadata
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
 
-GRAPHS, TENSORS, OUTPUTS, TENSOR_NAME = 2, 0, 2, 3  # schema.fbs
 MAX_COMPARED = 16  # label files, which each may have ten million bytes
 DOCS = "docs/reference/metadata.md"
 
@@ -44,8 +43,8 @@ def label_files(model: "Contents", told: Metadata, names: tuple[str, ...] = ()) 
 
 def _output_names(model: "Contents") -> list[str]:
     try:
-        graph = Table.root(model).entry(GRAPHS, 0)
-        return [graph.entry(TENSORS, i).text(TENSOR_NAME) for i in graph.whole_numbers(OUTPUTS)]
+        graph = Table.root(model).entry(slots.SUBGRAPHS, 0)
+        return [graph.entry(slots.TENSORS, i).text(slots.TENSOR_NAME) for i in graph.whole_numbers(slots.OUTPUTS)]
     except (struct.error, ValueError, IndexError) as error:
         raise ModelUnavailable(f"The model is corrupt: {error}.") from error
 

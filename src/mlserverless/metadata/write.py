@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from mlserverless.errors import ModelUnavailable
-from mlserverless.metadata import archive, schema
+from mlserverless.metadata import archive, schema, slots
 from mlserverless.metadata.flatbuffer import Table
 from mlserverless.metadata.records import LabelFile, TensorInfo
 
 MAX_BYTES = 2**31 - 1  # what a flatbuffer's readers take
-GRAPHS, GRAPH_INPUTS, GRAPH_OUTPUTS, OPERATORS, LARGE_OPTIONS = 2, 1, 2, 3, 9
 
 
 def write(
@@ -115,13 +114,13 @@ def _tensors(root: Table, model: bytes) -> tuple[int, int]:
     # cannot be moved: schema.fbs, Buffer.offset and Operator.large_custom_options_offset.
     if model[4:8] != b"TFL3":
         raise ValueError("it lacks the identifier TFL3")
-    moved = any(root.has(slot) for slot in range(schema.MODEL_SLOTS, schema.MODEL_SLOTS + 8))
-    for held in root.tables(schema.BUFFERS):
-        moved = moved or held.number(1, "<Q") > 1
-    graphs = root.tables(GRAPHS)
+    moved = any(root.has(slot) for slot in range(slots.MODEL_SLOTS, slots.MODEL_SLOTS + 8))
+    for held in root.tables(slots.BUFFERS):
+        moved = moved or held.number(slots.OFFSET, "<Q") > 1
+    graphs = root.tables(slots.SUBGRAPHS)
     for graph in graphs:
-        for operator in graph.tables(OPERATORS):
-            moved = moved or operator.number(LARGE_OPTIONS, "<Q") > 1
+        for operator in graph.tables(slots.OPERATORS):
+            moved = moved or operator.number(slots.LARGE_CUSTOM_OPTIONS_OFFSET, "<Q") > 1
     if moved:
         raise ModelUnavailable(
             "The model keeps data outside its flatbuffer, as models over 2 GB do: no metadata can be written "
@@ -129,4 +128,4 @@ def _tensors(root: Table, model: bytes) -> tuple[int, int]:
         )
     if not graphs:
         raise ValueError("it has no graph")
-    return graphs[0].length(GRAPH_INPUTS), graphs[0].length(GRAPH_OUTPUTS)
+    return graphs[0].length(slots.INPUTS), graphs[0].length(slots.OUTPUTS)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 ROLES = ("boxes", "classes", "scores", "count")
 POSTPROCESS = "TFLite_Detection_PostProcess"  # whose outputs are boxes, classes, scores and count, in this order
 CLASS_WORDS, SCORE_WORDS = ("class", "categor", "label"), ("score", "prob", "conf")
-# schema.fbs: of a model, a subgraph, an operator's code, an operator, a tensor
-OPCODES, SUBGRAPHS, TENSORS, OPERATORS, CUSTOM_CODE, OPCODE, OUTPUTS, NAME = 1, 2, 0, 3, 1, 0, 2, 3
 
 
 def places(model: "Model", outputs: Sequence[Tensor], run: Run) -> tuple[int, ...]:
@@ -101,19 +99,20 @@ def _by_name(model: "Model", outputs: Sequence[Tensor], pair: list[int]) -> int 
 
 def _by_operator(model: "Model", outputs: Sequence[Tensor], pair: list[int]) -> int | None:
     """Return which of ``pair`` is the second output of the operator that makes detections, as the file says."""
+    from mlserverless.metadata import slots
     from mlserverless.metadata.flatbuffer import Table
 
     if model.data[4:8] != b"TFL3":
         return None
     try:
         root = Table.root(model.data)
-        codes = [code.text(CUSTOM_CODE) == POSTPROCESS for code in root.tables(OPCODES)]
-        for graph in root.tables(SUBGRAPHS):
-            for operator in graph.tables(OPERATORS):
-                made = operator.whole_numbers(OUTPUTS)
-                if codes[operator.number(OPCODE, "<I")] and len(made) > 2:
-                    tensors = graph.tables(TENSORS)
-                    told = [tensors[made[i]].text(NAME) for i in (1, 2)]
+        codes = [code.text(slots.CUSTOM_CODE) == POSTPROCESS for code in root.tables(slots.OPERATOR_CODES)]
+        for graph in root.tables(slots.SUBGRAPHS):
+            for operator in graph.tables(slots.OPERATORS):
+                made = operator.whole_numbers(slots.OUTPUTS)
+                if codes[operator.number(slots.OPCODE_INDEX, "<I")] and len(made) > 2:
+                    tensors = graph.tables(slots.TENSORS)
+                    told = [tensors[made[i]].text(slots.TENSOR_NAME) for i in (1, 2)]
                     found = [outputs[i].name for i in pair]
                     if told[0] != told[1] and sorted(told) == sorted(found):
                         return pair[found.index(told[0])]
