@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mlserverless import ranges
 from mlserverless.certification import arrangement, casts, difference, explaining, matching, mends
 from mlserverless.certification.arrays import Array
 from mlserverless.certification.case import Case
@@ -69,7 +70,7 @@ def _stage(
     if tensor.dtype in CLOSE:
         ways.append((ours, CLOSE[tensor.dtype] * largest + level, "values"))
     else:
-        raw = not tensor.scale or (wanted.range in ("", "raw") and tensor.dtype in ("uint8", "int8"))
+        raw = ranges.as_they_are(wanted.range, tensor)
         steps = 0.0 if exact else LEVEL if raw else level / tensor.scale
         ways.append((ours, 0.0 if raw and exact else max(1.0, steps), "steps"))
         if theirs[0].dtype.kind == "f" and tensor.scale:
