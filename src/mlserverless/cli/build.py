@@ -9,6 +9,7 @@ import click
 from mlserverless.bundle import targets
 from mlserverless.cli import UNUSABLE, WRONG
 from mlserverless.cli.checked import examine
+from mlserverless.cli.chosen import ARCH, MODELS, PYTHON, settings_models
 from mlserverless.errors import MlserverlessError
 from mlserverless.formats import PLUGINS
 
@@ -22,14 +23,9 @@ def _formats(context: click.Context, option: click.Parameter, text: str | None) 
 
 @click.command(epilog="Example: mlserverless build aws --model models/mine --arch arm64")
 @click.argument("provider", type=click.Choice(targets.PROVIDERS))
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    help="A model folder, a file or a bundled model's name [default: the settings' own]; again for further ones.",
-)
-@click.option("--python", default="3.13", show_default=True, type=click.Choice(targets.PYTHONS))
-@click.option("--arch", default="x86_64", show_default=True, type=click.Choice(targets.ARCHES))
+@MODELS
+@PYTHON
+@ARCH
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: build/PROVIDER]")
 @click.option("--image", is_flag=True, help="aws, azure: a container image's context instead of a zip.")
 @click.option("--layer", is_flag=True, help="aws: others' packages in a layer of their own.")
@@ -95,11 +91,3 @@ def build(
 def _failed(errors: Any, error: Exception, code: int) -> int:
     errors.print(f"build: {error}", style="red", highlight=False, markup=False)
     return code
-
-
-def settings_models() -> tuple[str, ...]:
-    """Return the models that the settings in force here name, the first one first."""
-    from mlserverless.config import Settings
-
-    settings = Settings.load()
-    return settings.model, *settings.models

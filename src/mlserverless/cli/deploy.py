@@ -19,6 +19,7 @@ from mlserverless.bundle.deployment import (
 )
 from mlserverless.cli import FAILED, UNUSABLE, WRONG
 from mlserverless.cli.checked import examine
+from mlserverless.cli.chosen import ARCH, MODELS, PYTHON, settings_models
 from mlserverless.errors import ConfigError, MlserverlessError
 
 if TYPE_CHECKING:
@@ -39,14 +40,9 @@ NOTHING = "Nothing was uploaded"
 @click.option(
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="aws, azure: of the template."
 )
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    help="A model folder, a file or a bundled model's name [default: the settings' own]; again for further ones.",
-)
-@click.option("--python", default="3.13", show_default=True, type=click.Choice(targets.PYTHONS))
-@click.option("--arch", default="x86_64", show_default=True, type=click.Choice(targets.ARCHES))
+@MODELS
+@PYTHON
+@ARCH
 @click.option("--built", is_flag=True, help="Deploy what stands in build/PROVIDER, without building it again.")
 def deploy(
     provider: str,
@@ -93,7 +89,6 @@ def _planned(
     """Return the commands, with the first model's name as the package has it, or as a build would have it."""
     from mlserverless.bundle.build import deploy_folder
     from mlserverless.bundle.package import read
-    from mlserverless.cli.build import settings_models
 
     if built:
         package = read(folder)
@@ -114,7 +109,6 @@ def _show_all(provider: str, planned: list[Command]) -> None:
 
 def _build(target: "Target", folder: Path, models: tuple[str, ...]) -> "Package":
     from mlserverless.bundle.build import build
-    from mlserverless.cli.build import settings_models
 
     chosen = models or settings_models()
     examine(target, chosen, None, NOTHING)

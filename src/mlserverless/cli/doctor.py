@@ -11,6 +11,8 @@ import click
 
 from mlserverless.bundle import targets
 from mlserverless.cli import FAILED, UNUSABLE, WRONG
+from mlserverless.cli.chosen import MODELS, settings_models
+from mlserverless.config import Settings
 from mlserverless.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,12 +42,7 @@ def _targets(context: click.Context, option: click.Parameter, given: tuple[str, 
     metavar="PROVIDER[:pythonX.Y[:ARCH]]",
     help="Once for each [default: those whose folder is here, else all].",
 )
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    help="A model folder, a file or a bundled model's name [default: the settings' own]; again for further ones.",
-)
+@MODELS
 @click.option(
     "--package", "folder", type=click.Path(path_type=Path), help="What `mlserverless build` wrote: build/aws."
 )
@@ -113,9 +110,6 @@ def _models(package: "Package | None") -> tuple[str, ...]:
 
     Raises ConfigError for a variable that is not accepted.
     """
-    from mlserverless.cli.build import settings_models
-    from mlserverless.config import Settings
-
     if package is not None and package.model is not None:
         return str(package.model), *package.others
     try:
