@@ -41,28 +41,34 @@ def examine(case: Case) -> list[Finding]:
     if refused or not loaded:
         return findings + refused
     tried = trial.run(Path(places[0]), case.project, min(trial.PIXELS, _max_pixels(case)), tuple(places[1:]))
+    return findings + _tried(case, tried, loaded)
+
+
+def _tried(case: Case, tried: trial.Trial, loaded: list[models.Model]) -> list[Finding]:
+    """Return what is said of models that could be ``loaded``, after the trial of all of them together."""
     one = loaded[tried.place]
-    whose = f"{one.name}: " if len(loaded) > 1 else ""
+    whose = [f"{model.name}: " if len(loaded) > 1 else "" for model in loaded]
     if tried.problem == "names":
-        return [*findings, fail("model", tried.told, f"See {SETTINGS}.")]
+        return [fail("model", tried.told, f"See {SETTINGS}.")]
     if tried.problem == "model":
-        return [*findings, _refused(tried.told if one.name in tried.told else whose + tried.told)]
+        return [_refused(tried.told if one.name in tried.told else whose[tried.place] + tried.told)]
     if tried.problem == "crash":
         names = ", ".join(model.name for model in loaded)
-        return [*findings, fail("model", f"{names}: {tried.told}", f"Make the file anew. See {DOCS}.")]
-    for model in loaded:
+        return [fail("model", f"{names}: {tried.told}", f"Make the file anew. See {DOCS}.")]
+    findings = []
+    for model, name in zip(loaded, whose, strict=True):
         size = len(model.data) / limits.MB
         findings.append(ok("model", f"{model.name}, {size:.1f} MB, sha256 {model.sha256[:12]}…"))
         if model.certificate:
-            findings.append(_certified(model, f"{model.name}: " if whose else ""))
+            findings.append(_certified(model, name))
     if tried.problem == "settings":
         return findings  # the check of the settings tells it
     if tried.problem == "engine":
         what = "ai-edge-litert" if engines.order(one.data) == engines.ORDER else '"mlserverless[onnx]"'
         mend = f"pip install {what}, to try it here."
-        return [*findings, warn("memory-needed", f"not measured: {whose}{tried.told}", mend)]
-    for model, result in zip(loaded, tried.models, strict=True):
-        findings.append(_labelled(model.name, result, f"{model.name}: " if whose else ""))
+        return [*findings, warn("memory-needed", f"not measured: {whose[tried.place]}{tried.told}", mend)]
+    for model, result, name in zip(loaded, tried.models, whose, strict=True):
+        findings.append(_labelled(model.name, result, name))
     peak = case.package.peak if case.package and case.package.peak else tried.peak
     return findings + list(_memory(case, peak, len(loaded)))
 
