@@ -112,14 +112,17 @@ class Answers:
 
     def answer(self) -> Found:
         """Compare what a request with each image is answered with what the notebook says of it."""
-        wanted = self._wanted()
-        if not wanted or self.classes == 1:
-            return self._single() if self.classes == 1 else (Stage("answer", ABSENT), [])
+        if self.classes == 1:
+            return self._single()
+        every = self._wanted()
+        wanted = {i: asked for i, asked in enumerate(every) if not self._background(asked)}
+        if not wanted:
+            return Stage("answer", ABSENT), []
         right = near = 0
         gaps: list[float] = []
         values, wrong = self._values(), []
-        for i, (source, asked) in enumerate(zip(self.reference.images, wanted, strict=True)):
-            best = self._best(source, MOST_NEAR)
+        for i, asked in wanted.items():
+            best = self._best(self.reference.images[i], MOST_NEAR)
             if best and values is not None and self.reference.scores is not None:
                 gaps.append(abs(best[0].score - float(values[i, best[0].index])))
             found = next((one for one in best if asked in (one.label, one.index)), None)
@@ -135,6 +138,8 @@ class Answers:
         )
         note = f"the same first class for {right} of {len(wanted)}"
         note += f", {near} nearly equal" if near else ""
+        if left := len(every) - len(wanted):
+            note += f"; {left} not compared: a class without a label is first, which is never answered"
         if share == 1:
             return Stage("answer", EQUAL, gap, 0.0, "share", note), []
         verdict = AGREES if (right + near) / len(wanted) >= self.bar else DIVERGES
@@ -154,6 +159,9 @@ class Answers:
 
     def _best(self, source: bytes | Array, most: int) -> tuple[Score, ...]:
         return self.predictor.predict(source, top_k=most, score_threshold=-1e9).predictions
+
+    def _background(self, asked: str | int) -> bool:
+        return isinstance(asked, int) and 0 <= asked < self.classes and not self.ours[asked]
 
     def _wanted(self) -> Sequence[str | int]:
         if self.reference.top1:

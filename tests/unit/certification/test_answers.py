@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers.certified import KINDS, PICTURES, certified
+from helpers.certified import KINDS, PICTURES, certified, small
 from mlserverless import postprocess
 from mlserverless.certification.answers import spread
 from mlserverless.certification.certify import Report
@@ -190,6 +190,25 @@ def test_a_setting_that_lets_nothing_be_answered_is_no_agreement(tmp_path: Path)
 
     report = certified(tmp_path, "float", ("scores", "top1"), edit=right, labels_deny=",".join(NAMES))
     assert (report.certified, verdicts(report)["answer"]) == (False, "diverges")
+
+
+@pytest.mark.parametrize("key", ["scores", "top1"])
+def test_an_image_of_which_a_background_is_first_is_not_compared(tmp_path: Path, key: str) -> None:
+    """Its class has no label, and is never answered: the next one is, which the notebook does not say."""
+    firsts: list[int] = []
+
+    def edit(saved: dict[str, Any]) -> None:
+        saved["top1"] = saved["scores"].argmax(1)
+        firsts[:] = saved["top1"].tolist()
+
+    camera = small("camera.png")
+    report = certified(tmp_path, "more", (key,), edit=edit, pictures=[camera, PICTURES[0]])
+    note = report.stages[-1].note
+    assert [first == 0 for first in firsts] == [True, False]
+    assert (report.certified, note.partition(";")[0]) == (True, "the same first class for 1 of 1")
+    assert "1 not compared: a class without a label is first" in note
+    alone = certified(tmp_path, "more", (key,), edit=edit, pictures=[camera])
+    assert verdicts(alone)["answer"] == "absent"
 
 
 def test_a_class_more_at_the_front_is_told(tmp_path: Path) -> None:
