@@ -16,6 +16,7 @@ from mlserverless.metadata.records import Metadata
 from mlserverless.model_toml import METADATA, Delegate, Input, Output
 from mlserverless.model_values import DOCS, Range
 from mlserverless.named_tuple import NamedTuple
+from mlserverless.types import is_tflite
 
 if TYPE_CHECKING:
     from mlserverless.metadata.calibration import Curves
@@ -133,7 +134,7 @@ def trust(engine: str, model: Model) -> None:
             f"{engine} crashes on corrupt files, so it is given only a file whose sha256 is pinned. {model.path} "
             f"has {model.sha256}: if that is right, pin it in model.toml or MLSERVERLESS_MODEL_SHA256. See {DOCS}."
         )
-    if model.data[4:8] != b"TFL3":  # ONNX Runtime checks a model itself
+    if not is_tflite(model.data):  # ONNX Runtime checks a model itself
         return
     from mlserverless import verify  # a pinned model does not pay for it
 
@@ -156,7 +157,7 @@ def _read(path: str, pins: dict[str, str]) -> tuple["Contents", str]:
         from mlserverless import onnxfile  # a .tflite file does not pay for it
 
         onnxfile.check(data, path)
-    elif data[4:8] != b"TFL3":
+    elif not is_tflite(data):
         raise ModelUnavailable(f"{path} is not a TFLite model: it lacks the identifier TFL3.")
     digest = sha256(data).hexdigest()
     for place, pinned in pins.items():
@@ -192,7 +193,7 @@ def read_toml(path: str) -> dict[str, Any]:
 def _told(table: dict[str, Any], data: "Contents", file: str) -> Metadata:
     # What model.toml says already is compared with it.
     ignored = model_values.choice("metadata", table.get("metadata", "use"), METADATA, file) == "ignore"
-    return Metadata() if ignored or data[4:8] != b"TFL3" else read(data)
+    return Metadata() if ignored or not is_tflite(data) else read(data)
 
 
 def _labels(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 from mlserverless.errors import ModelUnavailable
+from mlserverless.types import is_tflite
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
@@ -40,7 +41,7 @@ Field = tuple[int, int, int]  # a field's number, and where its value begins and
 
 def check(model: "Contents", path: str) -> None:
     """Raise ModelUnavailable, naming the file ``path``, where ``model`` is no ONNX model or has data elsewhere."""
-    if model[4:8] == b"TFL3":
+    if is_tflite(model):
         raise ModelUnavailable(f"{path} is a TFLite model: call it .tflite.")
     try:
         seen = {number for number, _, _ in _fields(model, 0, len(model), MODEL)}

@@ -52,6 +52,23 @@ def target(wanted: "Input", tensor: "Tensor") -> Target:
     return Target(height, width, channels, layout)
 
 
+def layouts(shape: tuple[int, ...]) -> dict[str, tuple[int, int, int]]:
+    """Return how an image's ``shape`` can be read: layout -> (height, width, C), the likelier first.
+
+    {} where it cannot. A batch has to be 1. Height and width are taken as they are, those that are left open, too.
+    """
+    found: dict[str, tuple[int, int, int]] = {}
+    inner = shape[1:] if len(shape) == 4 and shape[0] == 1 else shape
+    if len(inner) == 3:
+        if inner[2] in USUAL:
+            found["nhwc"] = inner[0], inner[1], inner[2]
+        if inner[0] in USUAL:
+            found["nchw"] = inner[1], inner[2], inner[0]
+    elif len(inner) == 2:
+        found["nhwc"] = inner[0], inner[1], 1
+    return found
+
+
 def _flat(wanted: "Input", tensor: "Tensor") -> tuple[int, int, int]:
     if not wanted.size:
         _refuse(tensor, "height and width are not in it: set size = [height, width] in [input]")
@@ -63,16 +80,7 @@ def _flat(wanted: "Input", tensor: "Tensor") -> tuple[int, int, int]:
 
 
 def _image(wanted: "Input", tensor: "Tensor") -> tuple[str, tuple[int, int, int]]:
-    shape = tensor.shape
-    found: dict[str, tuple[int, int, int]] = {}
-    inner = shape[1:] if len(shape) == 4 and shape[0] == 1 else shape
-    if len(inner) == 3:
-        if inner[2] in USUAL:
-            found["nhwc"] = inner[0], inner[1], inner[2]
-        if inner[0] in USUAL:
-            found["nchw"] = inner[1], inner[2], inner[0]
-    elif len(inner) == 2:
-        found["nhwc"] = inner[0], inner[1], 1
+    found = layouts(tensor.shape)
     if wanted.layout and wanted.layout not in found:
         _refuse(tensor, f"layout in [input] is {wanted.layout}, of which 1, 3 or 4 channels cannot be read")
     if not found:

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
     Contents = bytes | mmap  # of a model's file, read or mapped
 
+TFLITE = b"TFL3"  # the identifier of a flatbuffer of TensorFlow Lite's schema
+
+
+def is_tflite(model: "Contents") -> bool:
+    """Whether a model's file is a .tflite file, by its identifier and not by its name."""
+    return model[4:8] == TFLITE
+
 
 class Options(NamedTuple):
     """What a request may choose about its answer. ``None`` means: as the function's settings say."""

@@ -10,7 +10,7 @@ from mlserverless.engines import Tensor
 from mlserverless.errors import ModelUnavailable
 from mlserverless.model_toml import Input, read_input
 from mlserverless.model_values import DOCS
-from mlserverless.target import ORDERS, Target, target
+from mlserverless.target import ORDERS, Target, layouts, target
 
 
 def of(*shape: int, **wanted: Any) -> Target:
@@ -39,6 +39,26 @@ def read(side: int, **said: Any) -> Target:
 )
 def test_shapes(shape: tuple[int, ...], found: tuple[Any, ...]) -> None:
     assert of(*shape) == found
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [
+        ((1, 224, 192, 3), {"nhwc": (224, 192, 3)}),
+        ((1, 3, 224, 192), {"nchw": (224, 192, 3)}),
+        ((1, -1, -1, 1), {"nhwc": (-1, -1, 1)}),
+        ((1, 3, 224, 4), {"nhwc": (3, 224, 4), "nchw": (224, 4, 3)}),
+        ((28, 27), {"nhwc": (28, 27, 1)}),
+        ((2, 224, 192, 3), {}),
+        ((1, 224, 192, 5), {}),
+        ((784,), {}),
+        ((), {}),
+    ],
+)
+def test_layouts_of_a_shape_the_likelier_first(
+    shape: tuple[int, ...], found: dict[str, tuple[int, int, int]]
+) -> None:
+    assert list(layouts(shape).items()) == list(found.items())
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,23 @@
 """The records that pass between stages and adapters, and their wire forms."""
 
 import json
+import mmap
 from typing import Any
 
 import pytest
 
-from mlserverless.types import Box, Detection, Options, Outcome, Prediction, Problem, RawTensor, Request, Score
+from mlserverless.types import (
+    Box,
+    Detection,
+    Options,
+    Outcome,
+    Prediction,
+    Problem,
+    RawTensor,
+    Request,
+    Score,
+    is_tflite,
+)
 
 SCORES = (Score("espresso", 967, 0.94921875), Score("cup", 968, 1 / 3))
 PREDICTION = Prediction("lite0", "ab12", SCORES, (("invoke", 12.5),))
@@ -101,3 +113,24 @@ def test_outcome_is_its_prediction() -> None:
 
 def test_outcome_is_its_problem_under_its_own_request_id() -> None:
     assert Outcome("item", "req-2", "s", PROBLEM).to_dict()["instance"] == "req-2"
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"\x20\0\0\0TFL3", True),
+        (b"\x20\0\0\0TFL2....", False),
+        (b"TFL3", False),
+        (b"\x08\x07TFL3", False),
+        (b"", False),
+    ],
+)
+def test_a_tflite_file_is_told_by_its_identifier(data: bytes, found: bool) -> None:
+    assert is_tflite(data) is found
+
+
+def test_a_mapped_file_is_told_as_well() -> None:
+    with mmap.mmap(-1, 16) as mapped:
+        assert not is_tflite(mapped)
+        mapped[4:8] = b"TFL3"
+        assert is_tflite(mapped)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mlserverless.metadata import slots
 from mlserverless.metadata.flatbuffer import Table
+from mlserverless.types import is_tflite
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
@@ -15,7 +16,7 @@ LARGE = 64  # bytes; smaller constants are shapes and axes
 
 def rounded(model: "Contents") -> bool:
     """Return whether a weight of the .tflite file ``model`` has fewer bits than a float32; False for others."""
-    if model[4:8] != b"TFL3":
+    if not is_tflite(model):
         return False
     try:
         root = Table.root(model)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlserverless.conversion.problem import ConversionError, need
+from mlserverless.types import TFLITE, is_tflite
 
 EXTRA = "convert"
-IDENTIFIER = b"TFL3"
 SIGNATURE = "serving_default"
 SPARE = 1 << 20  # bytes with which a builder begins beside the file's own size
 # Operators with weights and a bias -> the weights' axis of output channels (schema.fbs: filters are (out, height,
@@ -27,7 +27,7 @@ def unpacked(data: bytes) -> Any:
     """
     import numpy
 
-    if data[4:8] != IDENTIFIER:
+    if not is_tflite(data):
         raise ConversionError("It is not a TFLite model: it lacks the identifier TFL3.")
     model = schema().ModelT.InitFromPackedBuf(data, 0)
     for one in model.buffers:
@@ -41,7 +41,7 @@ def packed(model: Any) -> bytes:
     """Return the .tflite file of a ModelT."""
     held = sum(len(one.data) for one in model.buffers if one.data is not None)
     builder = need("flatbuffers", EXTRA).Builder(held + SPARE)
-    builder.Finish(model.Pack(builder), IDENTIFIER)
+    builder.Finish(model.Pack(builder), TFLITE)
     return bytes(builder.Output())
 
 

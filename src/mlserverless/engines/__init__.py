@@ -14,6 +14,7 @@ from mlserverless.logs import log
 from mlserverless.model_toml import Delegate
 from mlserverless.model_values import DOCS
 from mlserverless.named_tuple import NamedTuple
+from mlserverless.types import is_tflite
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
@@ -105,7 +106,7 @@ class EngineMissing(ImportError):
 
 def order(model: "Contents", wanted: Wanted = PLAIN) -> tuple[str, ...]:
     """Return the engines that can run ``model`` as ``wanted``, the first choice first."""
-    if model[4:8] != b"TFL3":
+    if not is_tflite(model):
         return ONNX
     # A delegate is loaded by the Python interpreters; LiteRT's C interface takes none of this kind.
     return ORDER[1:] if wanted.delegates else ORDER

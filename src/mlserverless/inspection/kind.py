@@ -4,29 +4,30 @@ from contextlib import suppress
 from math import isqrt
 
 from mlserverless import engines, model_toml
-from mlserverless.engines import CHANNELS
 from mlserverless.errors import ModelUnavailable
 from mlserverless.inspection.graph import OPEN, Graph, Tensor
 from mlserverless.inspection.report import Report
 from mlserverless.ranges import FORMATS
-from mlserverless.target import ORDERS, USUAL, Target, target
+from mlserverless.target import ORDERS, USUAL, Target, layouts, target
+from mlserverless.tasks.roles import POSTPROCESS
 
 FLOATS = ("float32", "float16")
 IMAGES = (*FLOATS, "uint8", "int8")
 # What may stand between the operator that ends a model and its output.
 PASSING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE", "CAST")
-DETECTION = "TFLite_Detection_PostProcess"
 LEAST_SIDE = 8  # pixels, of a square that numbers in a row are guessed to be
+
+
+def readings(tensor: Tensor) -> dict[str, tuple[int, int, int]]:
+    """Return how ``tensor`` can be read as one image, its batch left open or 1: see :func:`target.layouts`."""
+    shape = tensor.shape
+    return layouts((1, *shape[1:]) if len(shape) == 4 and shape[0] == OPEN else shape)
 
 
 def layout(tensor: Tensor) -> str:
     """Return "nhwc" or "nchw" where ``tensor`` has the shape of an image, "" where it has not."""
-    shape = tensor.shape
-    if len(shape) != 4 or tensor.dtype not in IMAGES or shape[0] not in (1, OPEN):
-        return ""
-    if shape[3] in CHANNELS:
-        return "nhwc"
-    return "nchw" if shape[1] in CHANNELS else ""
+    likely = len(tensor.shape) == 4 and tensor.dtype in IMAGES
+    return next(iter(readings(tensor)), "") if likely else ""
 
 
 def is_image_model(report: Report) -> bool:
@@ -51,7 +52,7 @@ def image(report: Report) -> Target | None:
             return target(one, engines.Tensor(tensor.name, engines.closed(tensor.shape, asked), tensor.dtype))
     if not (placed := layout(tensor)):
         return None
-    height, width, count = tensor.shape[1:] if placed == "nhwc" else (*tensor.shape[2:], tensor.shape[1])
+    height, width, count = readings(tensor)[placed]
     return Target(height, width, USUAL[count], placed)
 
 
@@ -101,4 +102,4 @@ def end(graph: Graph) -> str:
 
 def _detection(graph: Graph) -> bool:
     first = graph.subgraphs[0]
-    return any(step.name == DETECTION and step.outputs == first.outputs for step in first.operators)
+    return any(step.name == POSTPROCESS and step.outputs == first.outputs for step in first.operators)

@@ -17,6 +17,7 @@ from mlserverless.inspection.trial import Verdict
 from mlserverless.metadata import labels, settle
 from mlserverless.metadata.read import read
 from mlserverless.metadata.records import Metadata
+from mlserverless.types import is_tflite
 
 TFLITE, ONNX = "tflite", "onnx"
 IMAGE_RANK, ROW_RANK = 4, 2
@@ -73,7 +74,7 @@ def inspect(where: str, engines: tuple[str, ...] | None = None) -> Report:
     file = os.path.join(folder, models.file_name(table, folder)) if folder else path
     data = bytes(models.contents(file))
     base = Report(file, TFLITE, len(data), sha256(data).hexdigest(), table=table)
-    if data[4:8] == b"TFL3":
+    if is_tflite(data):
         found = _tflite(base, data, notes)
     elif file.lower().endswith(onnxfile.SUFFIX):
         onnxfile.check(data, file)  # as when it is served, and where no package is there to read it

@@ -5,7 +5,6 @@ import os
 import re
 from typing import Any
 
-from mlserverless.engines import CHANNELS
 from mlserverless.inspection import kind
 from mlserverless.inspection.graph import OPEN, Tensor
 from mlserverless.inspection.onnx import RUNTIME
@@ -13,9 +12,9 @@ from mlserverless.inspection.report import DEFAULT_SIDE, Report
 from mlserverless.metadata.read import image_input
 from mlserverless.model_values import RANGES
 from mlserverless.target import Target
+from mlserverless.tasks.roles import ROLES  # in the order of the operator's outputs (detection_postprocess.cc)
 
 ENDS = {"SOFTMAX": "a softmax", "LOGISTIC": "a sigmoid"}
-DETECTED = ("boxes", "classes", "scores", "count")  # the order of its outputs (detection_postprocess.cc)
 WIDE = 30  # columns, up to which comments are aligned
 
 
@@ -100,8 +99,7 @@ def _input(report: Report, image: Target) -> list[str]:
         found.append(("size", [image.height, image.width], why))
     ours = "" if image.channels != "rgb" else 'DECIDE: "bgr" where it was trained so (OpenCV, Caffe)'
     found.append(("channels", given.get("channels", image.channels), "" if "channels" in given else ours))
-    ends = {tensor.shape[-3:][0] in CHANNELS, tensor.shape[-1] in CHANNELS}
-    either = "" if "layout" in given or len(tensor.shape) < 3 or False in ends else 'DECIDE: or "nchw"'
+    either = "" if "layout" in given or len(kind.readings(tensor)) < 2 else 'DECIDE: or "nchw"'
     found.append(("layout", image.layout, either))
     asked = {
         "resize": ("bilinear", "DECIDE: the method of the training's preprocessing"),
@@ -134,7 +132,7 @@ def _output(task: str, report: Report) -> list[str]:
         names = [port.tensor.name for port in report.outputs]
         if not all(names) or len(set(names)) < len(names):
             return []
-        kept = {key: given.get(key, name) for key, name in zip(DETECTED, names, strict=True)}
+        kept = {key: given.get(key, name) for key, name in zip(ROLES, names, strict=True)}
         return _pairs(*((key, name, "") for key, name in kept.items()))
     if task == "raw":
         return []

@@ -1,7 +1,4 @@
-"""Metadata out of the bytes of a .tflite file. Label files are only named: ``labels.packed`` reads one.
-
-The slot numbers below are the order of the fields in ``metadata_schema.fbs``.
-"""
+"""Metadata out of the bytes of a .tflite file. Label files are only named: ``labels.packed`` reads one."""
 
 import struct
 from math import isfinite
@@ -17,17 +14,11 @@ if TYPE_CHECKING:
 
 NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
-# Of ModelMetadata
-TITLE, DESCRIPTION, VERSION, SUBGRAPHS, AUTHOR, LICENSE, MODEL_FILES, PARSER_VERSION = range(8)
-# Of SubGraphMetadata
-INPUTS, OUTPUTS, GRAPH_FILES, INPUT_UNITS, OUTPUT_UNITS = range(2, 7)
-# Of TensorMetadata, after its name and description
-DIMENSIONS, CONTENT, UNITS, STATS, FILES = range(2, 7)
-UNIT_TYPE, UNIT_OPTIONS = 0, 1
+# The values that are known, of the union ProcessUnitOptions, and of AssociatedFileType
 NORMALIZATION, CALIBRATION, THRESHOLDING = 1, 2, 3
-TRANSFORMATIONS = ("identity", "log", "inverse logistic")
-FILE_NAME, FILE_TYPE, FILE_LOCALE = 0, 2, 3
 AXIS_LABELS, VALUE_LABELS, AXIS_CALIBRATION = 2, 3, 4
+# All values, in their order, of ScoreTransformationType, of the union ContentProperties, and of ColorSpaceType
+TRANSFORMATIONS = ("identity", "log", "inverse logistic")
 CONTENTS = ("", "feature", "image", "bounding box", "audio")
 COLOR_SPACES = ("", "rgb", "gray")
 MAX_BYTES = 16_000_000  # of the metadata, label files aside: a detector's anchors may stand in it
@@ -77,82 +68,94 @@ def _read(packed: bytes) -> Metadata:
     if packed[4:8] != IDENTIFIER:
         raise ValueError(f"its identifier is {packed[4:8]!r}, not M001")
     root = Table.root(packed, BUDGET_BYTES)
-    names = [_name(file) for file in root.tables(MODEL_FILES)]
+    names = [_name(file) for file in root.tables(slots.ABOUT_FILES)]
     inputs: tuple[TensorInfo, ...] = ()
     outputs: tuple[TensorInfo, ...] = ()
-    for graph in root.tables(SUBGRAPHS)[:1]:
-        files = graph.tables(GRAPH_FILES)
+    for graph in root.tables(slots.SUBGRAPH_METADATA)[:1]:
+        files = graph.tables(slots.GRAPH_FILES)
         names += map(_name, files)
-        inputs = tuple(_tensor(x, graph.tables(INPUT_UNITS), [], names) for x in graph.tables(INPUTS))
-        outputs = tuple(_tensor(x, graph.tables(OUTPUT_UNITS), files, names) for x in graph.tables(OUTPUTS))
-    title, version, author, parser = (root.text(slot) for slot in (TITLE, VERSION, AUTHOR, PARSER_VERSION))
-    description, licence = (root.text(slot, MAX_TEXT_BYTES) for slot in (DESCRIPTION, LICENSE))
-    found = tuple(dict.fromkeys(names))
-    return Metadata(title, description, version, author, licence, parser, inputs, outputs, found, True)
+        taken, given = slots.INPUT_TENSOR_METADATA, slots.OUTPUT_TENSOR_METADATA
+        before, after = slots.INPUT_PROCESS_UNITS, slots.OUTPUT_PROCESS_UNITS
+        inputs = tuple(_tensor(one, graph.tables(before), [], names) for one in graph.tables(taken))
+        outputs = tuple(_tensor(one, graph.tables(after), files, names) for one in graph.tables(given))
+    return Metadata(
+        name=root.text(slots.ABOUT_NAME),
+        description=root.text(slots.ABOUT_DESCRIPTION, MAX_TEXT_BYTES),
+        version=root.text(slots.ABOUT_VERSION),
+        author=root.text(slots.AUTHOR),
+        license=root.text(slots.LICENSE, MAX_TEXT_BYTES),
+        min_parser_version=root.text(slots.MIN_PARSER_VERSION),
+        inputs=inputs,
+        outputs=outputs,
+        files=tuple(dict.fromkeys(names)),
+        present=True,
+    )
 
 
 def _tensor(tensor: Table, units: list[Table], files: list[Table], names: list[str]) -> TensorInfo:
     # What a tensor says itself comes before what its graph says of all inputs or outputs.
-    own = tensor.tables(FILES)
+    own = tensor.tables(slots.INFO_FILES)
     names += map(_name, own)
     found = TensorInfo(
-        tensor.text(0),
-        tensor.text(1, MAX_TEXT_BYTES),
-        tensor.texts(DIMENSIONS),
+        tensor.text(slots.INFO_NAME),
+        tensor.text(slots.INFO_DESCRIPTION, MAX_TEXT_BYTES),
+        tensor.texts(slots.DIMENSION_NAMES),
         labels=_labels(own) or _labels(files),
     )
-    if content := tensor.table(CONTENT):
+    if content := tensor.table(slots.CONTENT):
         found = _content(found, content)
-    if stats := tensor.table(STATS):
-        found = found._replace(maximum=stats.floats(0), minimum=stats.floats(1))
-    for unit in units + tensor.tables(UNITS):
-        kind, options = unit.number(UNIT_TYPE, "<B"), unit.table(UNIT_OPTIONS)
+    if stats := tensor.table(slots.STATS):
+        found = found._replace(maximum=stats.floats(slots.MAX), minimum=stats.floats(slots.MIN))
+    for unit in units + tensor.tables(slots.PROCESS_UNITS):
+        kind, options = unit.number(slots.OPTIONS_TYPE, "<B"), unit.table(slots.OPTIONS)
         if not options:
             continue
         if kind == NORMALIZATION:
-            mean, std = options.floats(0), options.floats(1)
+            mean, std = options.floats(slots.MEAN), options.floats(slots.STD)
             _check(mean, std)
             found = found._replace(mean=mean, std=std)
         elif kind == THRESHOLDING:
-            found = found._replace(score_threshold=_finite(options.real(0), "score threshold"))
+            least = options.real(slots.GLOBAL_SCORE_THRESHOLD)
+            found = found._replace(score_threshold=_finite(least, "score threshold"))
         elif kind == CALIBRATION:
             found = found._replace(calibration=_calibration(options, own + files))
     return found
 
 
 def _content(found: TensorInfo, content: Table) -> TensorInfo:
-    kind, properties = content.number(0, "<B"), content.table(1)
+    kind, properties = content.number(slots.CONTENT_PROPERTIES_TYPE, "<B"), content.table(slots.CONTENT_PROPERTIES)
     found = found._replace(content=CONTENTS[kind] if kind < len(CONTENTS) else "")
     if not properties or found.content != "image":
         return found
-    color, size = properties.number(0, "<B"), properties.table(1)
+    color, size = properties.number(slots.COLOR_SPACE, "<B"), properties.table(slots.DEFAULT_SIZE)
     return found._replace(
         color_space=COLOR_SPACES[color] if color < len(COLOR_SPACES) else "",
-        default_size=(size.number(1, "<I"), size.number(0, "<I")) if size else (),
+        default_size=(size.number(slots.HEIGHT, "<I"), size.number(slots.WIDTH, "<I")) if size else (),
     )
 
 
 def _calibration(options: Table, files: list[Table]) -> Calibration:
-    kind = options.number(0, "<B")
+    kind = options.number(slots.SCORE_TRANSFORMATION, "<B")
     if kind >= len(TRANSFORMATIONS):
         raise ValueError(f"its score transformation is {kind}; known are 0, 1 and 2")
     for file in files:
-        if file.number(FILE_TYPE, "<B") == AXIS_CALIBRATION:
-            return Calibration(_name(file), TRANSFORMATIONS[kind], _finite(options.real(1), "default score"))
+        if file.number(slots.FILE_TYPE, "<B") == AXIS_CALIBRATION:
+            default = options.real(slots.DEFAULT_SCORE)
+            return Calibration(_name(file), TRANSFORMATIONS[kind], _finite(default, "default score"))
     raise ValueError("it wants scores calibrated and names no file that says how")
 
 
 def _labels(files: list[Table]) -> tuple[LabelFile, ...]:
-    kinds = ((file, file.number(FILE_TYPE, "<B")) for file in files)
+    kinds = ((file, file.number(slots.FILE_TYPE, "<B")) for file in files)
     return tuple(
-        LabelFile(_name(file), file.text(FILE_LOCALE), kind == VALUE_LABELS)
+        LabelFile(_name(file), file.text(slots.FILE_LOCALE), kind == VALUE_LABELS)
         for file, kind in kinds
         if kind in (AXIS_LABELS, VALUE_LABELS)
     )
 
 
 def _name(file: Table) -> str:
-    return file.text(FILE_NAME)
+    return file.text(slots.FILE_NAME)
 
 
 def _finite(value: float, what: str) -> float:

@@ -1,9 +1,6 @@
-"""The flatbuffers that hold metadata, made with the package ``flatbuffers``: the metadata, and a model's new root.
+"""The flatbuffers that hold metadata, made with the package ``flatbuffers``: it, and a model's new root."""
 
-Field numbers are the order of the fields in ``metadata_schema.fbs``, as in :mod:`.read`.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlserverless.errors import ModelUnavailable
@@ -21,9 +18,12 @@ from mlserverless.metadata.read import (
 )
 from mlserverless.metadata.records import LabelFile, TensorInfo
 from mlserverless.named_tuple import NamedTuple
+from mlserverless.types import TFLITE
 
 # What a new root takes over as it stands.
 MOVED = (slots.OPERATOR_CODES, slots.SUBGRAPHS, slots.DESCRIPTION, slots.METADATA_BUFFER, slots.SIGNATURES)
+# What an About says, in its order.
+TEXTS = (slots.ABOUT_NAME, slots.ABOUT_DESCRIPTION, slots.ABOUT_VERSION, slots.AUTHOR, slots.LICENSE)
 ALIGNMENT = 64  # of the old file inside the new one; the schema asks for 16
 PARSER = "1.0.0"  # the first version of the schema has all of the fields below
 
@@ -52,11 +52,15 @@ def builder(size: int) -> Any:
 def metadata(about: About, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> bytes:
     """Return the ModelMetadata flatbuffer of a model with one graph."""
     b = builder(1024)
-    graph = _table(b, {2: _vector(b, _tensors(b, inputs)), 3: _vector(b, _tensors(b, outputs))})
-    graphs = _vector(b, [graph])
+    tensors = {
+        slots.INPUT_TENSOR_METADATA: _vector(b, _tensors(b, inputs)),
+        slots.OUTPUT_TENSOR_METADATA: _vector(b, _tensors(b, outputs)),
+    }
+    graphs = _vector(b, [_table(b, tensors)])
     texts = [b.CreateString(text) if text else 0 for text in about]
-    fields = dict(zip((0, 1, 2, 4, 5), texts, strict=True))
-    b.Finish(_table(b, {**fields, 3: graphs, 7: b.CreateString(PARSER)}), file_identifier=IDENTIFIER)
+    fields = dict(zip(TEXTS, texts, strict=True))
+    fields |= {slots.SUBGRAPH_METADATA: graphs, slots.MIN_PARSER_VERSION: b.CreateString(PARSER)}
+    b.Finish(_table(b, fields), file_identifier=IDENTIFIER)
     return bytes(b.Output())
 
 
@@ -69,7 +73,7 @@ def rooted(model: bytes, root: Table, packed: bytes) -> bytes:
     b = builder(len(packed) + 1024)
     b.Prep(ALIGNMENT, 0)
     b.Prep(16, len(packed))  # which the schema asks for of a buffer's data
-    held = _table(b, {0: b.CreateByteVector(packed)})
+    held = _table(b, {slots.DATA: b.CreateByteVector(packed)})
     buffers = [-place for place in root.addresses(slots.BUFFERS)]
     entries = [-place for place in root.addresses(slots.METADATA)]
     number = len(buffers)
@@ -81,13 +85,13 @@ def rooted(model: bytes, root: Table, packed: bytes) -> bytes:
     buffers[number : number + 1] = [held]
     name = b.CreateString(NAME)
     b.StartObject(2)
-    b.PrependUOffsetTRelativeSlot(0, name, 0)
-    b.PrependUint32Slot(1, number, 0)
+    b.PrependUOffsetTRelativeSlot(slots.METADATA_NAME, name, 0)
+    b.PrependUint32Slot(slots.METADATA_INDEX, number, 0)
     entries.append(b.EndObject())
     fields = {slot: -root.address(slot) for slot in MOVED if root.has(slot)}
     fields |= {slots.BUFFERS: _vector(b, buffers), slots.METADATA: _vector(b, entries)}
     top = _table(b, fields, {slots.VERSION: ("Uint32", root.number(slots.VERSION, "<I"))})
-    b.Finish(top, file_identifier=b"TFL3")
+    b.Finish(top, file_identifier=TFLITE)
     return bytes(b.Output()) + model
 
 
@@ -96,39 +100,43 @@ def _tensors(b: Any, tensors: Sequence[TensorInfo]) -> list[int]:
 
 
 def _tensor(b: Any, tensor: TensorInfo) -> int:
-    fields = {0: b.CreateString(tensor.name)} if tensor.name else {}
+    fields = {slots.INFO_NAME: b.CreateString(tensor.name)} if tensor.name else {}
     if tensor.content:
         kind = CONTENTS.index(tensor.content)
         color = COLOR_SPACES.index(tensor.color_space)
-        properties = _table(b, {}, {0: ("Int8", color)} if tensor.content == "image" else {})
-        fields[3] = _table(b, {1: properties}, {0: ("Uint8", kind)})
+        image = {slots.COLOR_SPACE: ("Int8", color)} if tensor.content == "image" else None
+        properties = {slots.CONTENT_PROPERTIES: _table(b, {}, image)}
+        fields[slots.CONTENT] = _table(b, properties, {slots.CONTENT_PROPERTIES_TYPE: ("Uint8", kind)})
     units = []
     if tensor.mean:
-        units.append(_unit(b, NORMALIZATION, _table(b, {0: _floats(b, tensor.mean), 1: _floats(b, tensor.std)})))
+        mean, std = _floats(b, tensor.mean), _floats(b, tensor.std)
+        units.append(_unit(b, NORMALIZATION, _table(b, {slots.MEAN: mean, slots.STD: std})))
     if tensor.score_threshold is not None:
-        options = _table(b, {}, {0: ("Float32", tensor.score_threshold)})
+        options = _table(b, {}, {slots.GLOBAL_SCORE_THRESHOLD: ("Float32", tensor.score_threshold)})
         units.append(_unit(b, THRESHOLDING, options))
     if units:
-        fields[4] = _vector(b, units)
+        fields[slots.PROCESS_UNITS] = _vector(b, units)
     if tensor.minimum or tensor.maximum:
-        fields[5] = _table(b, {0: _floats(b, tensor.maximum), 1: _floats(b, tensor.minimum)})
+        ends = {slots.MAX: _floats(b, tensor.maximum), slots.MIN: _floats(b, tensor.minimum)}
+        fields[slots.STATS] = _table(b, ends)
     if tensor.labels:
-        fields[6] = _vector(b, [_file(b, file) for file in tensor.labels])
+        fields[slots.INFO_FILES] = _vector(b, [_file(b, file) for file in tensor.labels])
     return _table(b, fields)
 
 
 def _unit(b: Any, kind: int, options: int) -> int:
-    return _table(b, {1: options}, {0: ("Uint8", kind)})
+    return _table(b, {slots.OPTIONS: options}, {slots.OPTIONS_TYPE: ("Uint8", kind)})
 
 
 def _file(b: Any, file: LabelFile) -> int:
-    fields = {0: b.CreateString(file.name)}
+    fields = {slots.FILE_NAME: b.CreateString(file.name)}
     if file.locale:
-        fields[3] = b.CreateString(file.locale)
-    return _table(b, fields, {2: ("Int8", VALUE_LABELS if file.of_values else AXIS_LABELS)})
+        fields[slots.FILE_LOCALE] = b.CreateString(file.locale)
+    kind = VALUE_LABELS if file.of_values else AXIS_LABELS
+    return _table(b, fields, {slots.FILE_TYPE: ("Int8", kind)})
 
 
-def _table(b: Any, offsets: dict[int, int], numbers: dict[int, tuple[str, float]] | None = None) -> int:
+def _table(b: Any, offsets: dict[int, int], numbers: Mapping[int, tuple[str, float]] | None = None) -> int:
     numbers = numbers or {}
     b.StartObject(max([*offsets, *numbers], default=-1) + 1)
     for slot, place in offsets.items():

@@ -13,6 +13,7 @@ from mlserverless.errors import ModelUnavailable
 from mlserverless.metadata import archive, schema, slots
 from mlserverless.metadata.flatbuffer import Table
 from mlserverless.metadata.records import LabelFile, TensorInfo
+from mlserverless.types import is_tflite
 
 MAX_BYTES = 2**31 - 1  # what a flatbuffer's readers take
 
@@ -112,7 +113,7 @@ def _check(tensor: TensorInfo, score_threshold: float | None) -> None:
 def _tensors(root: Table, model: bytes) -> tuple[int, int]:
     # How many inputs and outputs the first graph has. What is found by its distance from the file's beginning
     # cannot be moved: schema.fbs, Buffer.offset and Operator.large_custom_options_offset.
-    if model[4:8] != b"TFL3":
+    if not is_tflite(model):
         raise ValueError("it lacks the identifier TFL3")
     moved = any(root.has(slot) for slot in range(slots.MODEL_SLOTS, slots.MODEL_SLOTS + 8))
     for held in root.tables(slots.BUFFERS):

@@ -14,6 +14,7 @@ from mlserverless.errors import ModelUnavailable
 from mlserverless.model_values import DOCS
 from mlserverless.tasks import Run, check_offset, classes, four, named, names, shapes
 from mlserverless.tasks.detect import counted, first
+from mlserverless.types import is_tflite
 
 if TYPE_CHECKING:
     from mlserverless.model import Model
@@ -102,7 +103,7 @@ def _by_operator(model: "Model", outputs: Sequence[Tensor], pair: list[int]) -> 
     from mlserverless.metadata import slots
     from mlserverless.metadata.flatbuffer import Table
 
-    if model.data[4:8] != b"TFL3":
+    if not is_tflite(model.data):
         return None
     try:
         root = Table.root(model.data)

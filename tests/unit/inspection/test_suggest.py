@@ -259,3 +259,17 @@ def test_file_without_operators_is_not_guessed_at(tmp_path: Path) -> None:
 )
 def test_layout_is_told_by_the_shape(shape: tuple[int, ...], dtype: str, placed: str) -> None:
     assert kind.layout(report.Tensor("", shape, dtype)) == placed
+
+
+@pytest.mark.parametrize(
+    ("shape", "either"),
+    [
+        ((-1, 3, 224, 3), True),
+        ((3, 224, 3), True),
+        ((1, 3, 224, 224), False),
+        ((1, 224, 224, 3), False),
+        ((-1, 224, 224), False),
+    ],
+)
+def test_a_shape_that_can_be_read_in_two_ways_is_told(shape: tuple[int, ...], either: bool) -> None:
+    assert (len(kind.readings(report.Tensor("", shape, "float32"))) > 1) is either

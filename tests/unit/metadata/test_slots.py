@@ -1,4 +1,4 @@
-"""Each slot is the one that LiteRT's own reader of the schema, generated from it, has for the field."""
+"""Each slot is its field's: by LiteRT's own reader, generated from schema.fbs, or by the schema's text."""
 
 from typing import Any
 
@@ -89,3 +89,78 @@ def test_what_a_model_has_beyond_these_is_data_outside_of_it() -> None:
             getattr(theirs, name)(builder, 0)
             beyond += [name] if builder.slot >= slots.MODEL_SLOTS else []
     assert all("External" in name for name in beyond), beyond
+
+
+# metadata_schema.fbs, whose generated reader is in no package that is here: the fields in the order of its text. A
+# union has the slot of its type before its own.
+SCHEMA = {
+    "ModelMetadata": (
+        "name description version subgraph_metadata author license associated_files min_parser_version",
+        {
+            "name": slots.ABOUT_NAME,
+            "description": slots.ABOUT_DESCRIPTION,
+            "version": slots.ABOUT_VERSION,
+            "subgraph_metadata": slots.SUBGRAPH_METADATA,
+            "author": slots.AUTHOR,
+            "license": slots.LICENSE,
+            "associated_files": slots.ABOUT_FILES,
+            "min_parser_version": slots.MIN_PARSER_VERSION,
+        },
+    ),
+    "SubGraphMetadata": (
+        "name description input_tensor_metadata output_tensor_metadata associated_files input_process_units "
+        "output_process_units input_tensor_groups output_tensor_groups custom_metadata",
+        {
+            "input_tensor_metadata": slots.INPUT_TENSOR_METADATA,
+            "output_tensor_metadata": slots.OUTPUT_TENSOR_METADATA,
+            "associated_files": slots.GRAPH_FILES,
+            "input_process_units": slots.INPUT_PROCESS_UNITS,
+            "output_process_units": slots.OUTPUT_PROCESS_UNITS,
+        },
+    ),
+    "TensorMetadata": (
+        "name description dimension_names content process_units stats associated_files",
+        {
+            "name": slots.INFO_NAME,
+            "description": slots.INFO_DESCRIPTION,
+            "dimension_names": slots.DIMENSION_NAMES,
+            "content": slots.CONTENT,
+            "process_units": slots.PROCESS_UNITS,
+            "stats": slots.STATS,
+            "associated_files": slots.INFO_FILES,
+        },
+    ),
+    "Content": (
+        "content_properties_type content_properties range",
+        {
+            "content_properties_type": slots.CONTENT_PROPERTIES_TYPE,
+            "content_properties": slots.CONTENT_PROPERTIES,
+        },
+    ),
+    "ImageProperties": (
+        "color_space default_size",
+        {"color_space": slots.COLOR_SPACE, "default_size": slots.DEFAULT_SIZE},
+    ),
+    "ImageSize": ("width height", {"width": slots.WIDTH, "height": slots.HEIGHT}),
+    "Stats": ("max min", {"max": slots.MAX, "min": slots.MIN}),
+    "ProcessUnit": ("options_type options", {"options_type": slots.OPTIONS_TYPE, "options": slots.OPTIONS}),
+    "NormalizationOptions": ("mean std", {"mean": slots.MEAN, "std": slots.STD}),
+    "ScoreCalibrationOptions": (
+        "score_transformation default_score",
+        {"score_transformation": slots.SCORE_TRANSFORMATION, "default_score": slots.DEFAULT_SCORE},
+    ),
+    "ScoreThresholdingOptions": (
+        "global_score_threshold",
+        {"global_score_threshold": slots.GLOBAL_SCORE_THRESHOLD},
+    ),
+    "AssociatedFile": (
+        "name description type locale version",
+        {"name": slots.FILE_NAME, "type": slots.FILE_TYPE, "locale": slots.FILE_LOCALE},
+    ),
+}
+
+
+@pytest.mark.parametrize("table", SCHEMA)
+def test_it_is_where_the_metadata_schema_has_the_field(table: str) -> None:
+    order, fields = SCHEMA[table]
+    assert fields == {field: order.split().index(field) for field in fields}
