@@ -153,7 +153,11 @@ class Service:
             places.result(Deadline(), "certificates and stores were ready")
         else:
             predictor.warm_up()
-            Aside(_logged()(lambda: _reach(stores=named)))
+            reaching = Aside(_logged()(lambda: _reach(stores=named)))
+            if hasattr(os, "register_at_fork"):
+                # A server that loads the app and forks then, as gunicorn for functions-framework does: in the
+                # fork a lock that this thread holds would be held for ever, and no https request be answered.
+                os.register_at_fork(before=reaching.wait)
 
     def _let_go(self) -> None:
         with self._making:
