@@ -37,10 +37,7 @@ def check(model: "Contents") -> None:
         if root.number(slots.VERSION, "<I") == SCHEMA and not root.length(slots.SUBGRAPHS):
             raise ValueError("it has no graph")
         opcodes = root.tables(slots.OPERATOR_CODES)
-        codes = [
-            max(code.number(slots.BUILTIN_CODE, "<i"), code.number(slots.OLD_BUILTIN_CODE, "<b"))
-            for code in opcodes
-        ]
+        codes = [builtin(code) for code in opcodes]
         custom = [
             code.text(slots.CUSTOM_CODE) for code, number in zip(opcodes, codes, strict=True) if number == CUSTOM
         ]
@@ -59,6 +56,11 @@ def check(model: "Contents") -> None:
             f"The model has the custom operator {custom[0]!r}, whose options no engine verifies: broken ones end "
             f"the process. If the file is the right one, pin its sha256 in model.toml. See {DOCS}."
         )
+
+
+def builtin(code: Table) -> int:
+    """Return the number of a built-in operator by its ``code``, an OperatorCode: older files have it elsewhere."""
+    return max(code.number(slots.BUILTIN_CODE, "<i"), code.number(slots.OLD_BUILTIN_CODE, "<b"))
 
 
 def _check(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mlserverless import postprocess
 from mlserverless.certification.arrays import Array
-from mlserverless.certification.difference import NONE, Difference
+from mlserverless.certification.difference import Difference
 from mlserverless.certification.findings import (
     ABSENT,
     AGREES,
@@ -199,6 +199,3 @@ def _shift(ours: Sequence[str], theirs: Sequence[str]) -> int | None:
         ):
             return shift
     return None
-
-
-__all__ = ["NONE", "Answers", "classes", "spread"]

@@ -55,14 +55,15 @@ def shapes(model: "Contents", subgraph: int) -> tuple[Shapes, Shapes]:
         graph = root.tables(slots.SUBGRAPHS)[subgraph]
         tensors = graph.tables(slots.TENSORS)
         taken, given = (
-            [_shape(tensors[i]) for i in graph.whole_numbers(slot)] for slot in (slots.INPUTS, slots.OUTPUTS)
+            [shape(tensors[i]) for i in graph.whole_numbers(slot)] for slot in (slots.INPUTS, slots.OUTPUTS)
         )
         return taken, given
 
     return _guarded(model, read)
 
 
-def _shape(tensor: Table) -> tuple[int, ...]:
+def shape(tensor: Table) -> tuple[int, ...]:
+    """Return the shape of ``tensor``, a table of the file, with -1 for each size that is left open."""
     return tensor.whole_numbers(slots.SHAPE_SIGNATURE) or tensor.whole_numbers(slots.SHAPE)
 
 

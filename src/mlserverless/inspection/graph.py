@@ -5,11 +5,12 @@ import struct
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlserverless.engines.signatures import shape
 from mlserverless.errors import ModelUnavailable
 from mlserverless.inspection.ops import CUSTOM, known
 from mlserverless.metadata import slots
 from mlserverless.metadata.flatbuffer import Table
-from mlserverless.verify import LEFT_OUT
+from mlserverless.verify import LEFT_OUT, builtin
 
 if TYPE_CHECKING:
     from mlserverless.types import Contents
@@ -118,7 +119,7 @@ def _size(buffer: Table, most: int) -> int:
 
 
 def _code(code: Table) -> tuple[str, int, bool]:
-    number = max(code.number(slots.BUILTIN_CODE, "<i"), code.number(slots.OLD_BUILTIN_CODE, "<b"))
+    number = builtin(code)
     name = known().names.get(number, f"operator {number}")
     version = code.number(slots.CODE_VERSION, "<i") if code.has(slots.CODE_VERSION) else 1
     if name == CUSTOM:
@@ -144,7 +145,7 @@ def _tensor(tensor: Table, sizes: list[int]) -> Tensor:
     buffer, number = tensor.number(slots.TENSOR_BUFFER, "<I"), tensor.number(slots.TYPE, "<b")
     found = Tensor(
         _text(tensor, slots.TENSOR_NAME),
-        tensor.whole_numbers(slots.SHAPE_SIGNATURE) or tensor.whole_numbers(slots.SHAPE),
+        shape(tensor),
         known().types.get(number, f"type {number}"),
         buffer=buffer,
         held=sizes[buffer],
