@@ -4,7 +4,6 @@ import gc
 import json
 import subprocess
 import sys
-import threading
 from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helpers.pools import in_threads
 from mlserverless.engines import Interpreter, Tensor, select
 from mlserverless.engines.capi import Runtime
 from mlserverless.errors import ModelUnavailable
@@ -122,12 +122,7 @@ def test_two_instances_on_two_threads_do_not_mix(models: Path) -> None:
             if mine.run(data_for(mine.inputs[0], seed)) != answer:
                 wrong.append(seed)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
+    in_threads(4, work)
     assert wrong == []
 
 

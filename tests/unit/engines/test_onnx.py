@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from helpers import onnxmodel
+from helpers.pools import in_threads
 from mlserverless import engines
 from mlserverless.engines import Interpreter, Wanted, onnx, order, select
 from mlserverless.errors import ModelUnavailable
@@ -214,12 +214,7 @@ def test_sessions_on_threads_do_not_mix() -> None:
         mine = load(model)
         wrong.extend(seed for seed, answer in wanted.items() if mine.run(image(seed=seed).tobytes()) != answer)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
+    in_threads(4, work)
     assert wrong == []
 
 
