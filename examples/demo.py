@@ -18,7 +18,7 @@ from rich.table import Table
 from mlserverless import Predictor
 from mlserverless.local import aws, azure, deploy, gcp, wsgi
 from mlserverless.local.runtime import Runtime
-from mlserverless.web.app import JSON, respond
+from mlserverless.web.answers import JSON, respond
 from photo_server import serve_photos
 
 PHOTOS = ("coffee.png", "chelsea.png", "rocket.jpg", "flower.jpg")

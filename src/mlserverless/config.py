@@ -45,9 +45,13 @@ class Settings(NamedTuple):
     background: str = "white"
     decode: str = "fast"
     max_batch: int = 16
+    page: bool = True
+    cors_origins: tuple[str, ...] = ()
     sink: str = "log:"
     schedule_source: str = ""
     log_level: str = "info"
+    request_log: str = "auto"
+    telemetry: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, folder: str = "", **code: Any) -> "Settings":
@@ -94,9 +98,13 @@ _READERS: dict[str, readers.Reader] = {
     "background": ("white, black, #rrggbb, or drop to ignore transparency", readers.colour),
     "decode": readers.one_of("fast", "exact"),
     "max_batch": readers.whole(1, 1000),
+    "page": ("true or false", readers.flag),
+    "cors_origins": ("origins such as https://app.example.com, with commas between, or *", readers.origins),
     "sink": readers.url("log:", "file:", "s3://", "gs://", "az://", "bigquery://", "sqs://", "queue:"),
     "schedule_source": readers.url("", "https://", "s3://", "gs://", "az://"),
     "log_level": readers.one_of("debug", "info", "warning", "error"),
+    "request_log": readers.one_of("auto", "off", "aws", "gcp", "azure", "json"),
+    "telemetry": readers.any_of("emf", "prometheus", "otel"),
 }
 
 # Variables with our prefix that are read elsewhere: by the local runtimes, the adapters and the test run.

@@ -18,10 +18,12 @@ def download(
     version: str = "",
     pin: str = "",
     meanwhile: Callable[[], None] | None = None,
+    trace: str = "",
 ) -> bytes:
     """Return the bytes at ``url``: http, https, s3, gs or az; of an object the ``version`` that ``pin`` asks for.
 
-    ``meanwhile`` is called when the wait for the origin begins, at times more than once.
+    ``meanwhile`` is called when the wait for the origin begins, at times more than once. ``trace`` is a
+    ``traceparent`` that a web host is told, an object store is not.
     At most ``settings.max_bytes`` bytes, within ``settings.download_timeout`` seconds and the ``deadline``. Raises
     InvalidRequest, a SourceError or ImageTooLarge.
     """
@@ -51,6 +53,7 @@ def download(
         allowed_hosts=settings.allowed_hosts,
         allow_private=settings.allow_private_addresses,
         meanwhile=meanwhile,
+        trace=trace,
     )
 
 

@@ -4,7 +4,8 @@
     ├── ConfigError              misconfigured            500
     ├── InvalidRequest           invalid-request          400
     │   ├── NotFound             not-found                404
-    │   └── MethodNotAllowed     method-not-allowed       405
+    │   ├── MethodNotAllowed     method-not-allowed       405
+    │   └── NotAcceptable        not-acceptable           406
     ├── SourceError              source-error             502
     │   ├── SourceBlocked        source-blocked           403
     │   ├── SourceNotFound       source-not-found         404
@@ -59,22 +60,30 @@ class NotFound(InvalidRequest):
 
 
 class MethodNotAllowed(InvalidRequest):
-    """The path exists, the method does not. ``allow`` names the methods that do."""
+    """The path exists, the method does not. ``allow`` names those that do: also HEAD where GET is, and OPTIONS."""
 
     code, status, title = "method-not-allowed", 405, "The method is not allowed at this path"
 
     def __init__(self, message: str, allow: tuple[str, ...]) -> None:
         super().__init__(message)
-        self.allow = allow
+        self.allow = (*allow, "HEAD", "OPTIONS") if "GET" in allow else (*allow, "OPTIONS")
+
+
+class NotAcceptable(InvalidRequest):
+    """The answer is JSON, and the request's Accept header takes none."""
+
+    code, status, title = "not-acceptable", 406, "The answer is of no type that is accepted"
 
 
 class SourceError(MlserverlessError):
     """The image's origin answered with an error, or with something that is not a whole answer.
 
     Retryable for what may pass (HTTP 408, 429 and 5xx, a reset connection), permanent for the rest. ``deployment``
-    where a store refuses this function: its role may be wrong.
+    where a store refuses this function: its role may be wrong. ``retry_after`` is what the origin says of when to
+    ask again, as it says it.
     """
 
+    retry_after = ""
     code, status, title = "source-error", 502, "The image could not be fetched"
 
     def __init__(self, message: str, *, retryable: bool = True, deployment: bool = False) -> None:

@@ -71,6 +71,18 @@ def answer(
     return Prediction(name, sha256, (), _rounded(timings), "detect", found)
 
 
+def check(options: Options, loaded: Loaded, settings: Settings) -> None:
+    """Raise InvalidRequest for options that do not fit the model, whatever the image."""
+    if loaded.task == "raw":
+        _refuse_options(options)
+    elif loaded.task == "classify" or loaded.model.labels:
+        _choice(options, settings, loaded, loaded.model.labels)
+    else:
+        from mlserverless.tasks import detect
+
+        _choice(options, settings, loaded, detect.Numbers())
+
+
 def _classified(
     loaded: Loaded,
     image: "Image",

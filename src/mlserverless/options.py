@@ -14,6 +14,8 @@ READERS: dict[str, readers.Reader] = {
     "labels_deny": ("a list of labels", readers.split),
     "model": ("the name of a model", readers.text),
 }
+LISTS = tuple(name for name, (_, reader) in READERS.items() if reader is readers.split)
+NUMBERS = tuple(name for name, (_, reader) in READERS.items() if hasattr(reader, "__self__"))
 
 
 def read_options(given: Mapping[str, Any]) -> Options:

@@ -7,7 +7,7 @@ first image before it has imported Pillow, and loads the model while it waits fo
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from mlserverless.options import read_options
 from mlserverless.overlap import Aside
 from mlserverless.pace import Pace
 from mlserverless.readers import shown
-from mlserverless.types import Prediction, Request
+from mlserverless.types import Options, Prediction, Problem, Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -99,6 +99,20 @@ class Predictor:
         known = ", ".join(self._others)
         raise InvalidRequest(f"{shown(name)} is not a model of this function; models are {known}.")
 
+    def check(self, options: Options, deadline: Deadline) -> None:
+        """Raise InvalidRequest where no image can be answered with ``options``.
+
+        A model that cannot be loaded for that is no reason: each image's own answer tells it.
+        """
+        other = self.named(options.model)
+        try:
+            loaded = other.load(deadline)
+        except MlserverlessError:
+            return
+        from mlserverless import inference
+
+        inference.check(options, loaded, other.settings)
+
     def _beside(self, where: str) -> "Predictor":
         other = Predictor.__new__(Predictor)
         other._begin(self.settings._replace(model=where, model_sha256="", models=()))
@@ -147,6 +161,21 @@ class Predictor:
         request = Request(options=chosen)
         return inference.answer(other.load(deadline), taken, request, other.settings, other._pace, deadline, [])
 
+    def predict_many(
+        self, sources: Iterable[Any], *, workers: int = 16, timeout: float | None = None, **options: Any
+    ) -> Iterator[Prediction | Problem]:
+        """Classify ``sources``, each as :meth:`predict` takes it, and yield what becomes of each, in their order.
+
+        An image that cannot be classified yields a :class:`Problem`, and the others go on. ``workers`` threads
+        overlap downloads; ``timeout`` (seconds) is an image's. Sources are taken as results are asked for, a few
+        for each thread ahead, so that there may be any number of them. Raises InvalidRequest for ``options`` that
+        no image could be asked with, and in an image's place ModelUnavailable or ConfigError, where none could be
+        answered.
+        """
+        from mlserverless import many  # a function answers one request at a time
+
+        return many.predict_many(self.predict, sources, workers, timeout, options)
+
     def answer(self, request: Request, deadline: Deadline, *, queue: float = math.inf) -> Prediction:
         """Answer one ``request`` before the ``deadline``; raise a MlserverlessError that says why not.
 
@@ -192,7 +221,8 @@ class Predictor:
         if data is None:
             start = perf_counter()
             limit = deadline.less(self._pace.needed(0, deadline))
-            data = download(request.url or "", self.settings, limit, request.version, request.pin, meanwhile)
+            url, version, pin, trace = request.url or "", request.version, request.pin, request.trace
+            data = download(url, self.settings, limit, version, pin, meanwhile, trace)
             timings.append(("download", perf_counter() - start))
         elif meanwhile:
             meanwhile()

@@ -8,31 +8,40 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from mlserverless.named_tuple import NamedTuple
+
 Reader = tuple[str, Callable[[Any], Any]]
 SHORT, LONG = 10, 32
 HEX = frozenset("0123456789abcdefABCDEF")
 
 
-def whole(low: int, high: int) -> Reader:
-    """Read a whole number within ``low`` and ``high``, both included."""
+class Bounds(NamedTuple):
+    """Two numbers, both included: its methods read what lies between, and tell by ``__self__`` what that is."""
 
-    def read(value: Any) -> int:
-        if isinstance(value, bool | float) or not low <= (number := int(value)) <= high:
+    low: float
+    high: float
+
+    def whole(self, value: Any) -> int:
+        """Read a whole number, or the text of one."""
+        if isinstance(value, bool | float) or not self.low <= (number := int(value)) <= self.high:
             raise ValueError(value)
         return number
 
-    return f"a whole number from {low:,} to {high:,}", read
+    def number(self, value: Any) -> float:
+        """Read a number, or the text of one."""
+        if isinstance(value, bool) or not self.low <= (read := float(value)) <= self.high:
+            raise ValueError(value)
+        return read
+
+
+def whole(low: int, high: int) -> Reader:
+    """Read a whole number within ``low`` and ``high``, both included."""
+    return f"a whole number from {low:,} to {high:,}", Bounds(low, high).whole
 
 
 def number(low: float, high: float, unit: str = "") -> Reader:
     """Read a number within ``low`` and ``high``, both included; ``unit`` is only told."""
-
-    def read(value: Any) -> float:
-        if isinstance(value, bool) or not low <= (read := float(value)) <= high:
-            raise ValueError(value)
-        return read
-
-    return f"a number from {low:g} to {high:g}{unit}", read
+    return f"a number from {low:g} to {high:g}{unit}", Bounds(low, high).number
 
 
 def optional(reader: Reader) -> Reader:
@@ -64,6 +73,12 @@ def some_of(*accepted: str) -> Reader:
     return "one or more of " + ", ".join(accepted) + ", with commas between", read
 
 
+def any_of(*accepted: str) -> Reader:
+    """Read any of the ``accepted`` words, each once, as :func:`some_of` does; an empty text is none of them."""
+    told, read = some_of(*accepted)
+    return f"{told}, or nothing", lambda value: tuple(dict.fromkeys(read(value))) if split(value) else ()
+
+
 def split(value: Any) -> tuple[str, ...]:
     """Return the words of a comma-separated text, or of a list of texts, stripped, without empty ones."""
     items = value.split(",") if isinstance(value, str) else value
@@ -91,6 +106,17 @@ def url(*beginnings: str) -> Reader:
         return given
 
     return "a URL that begins with " + ", ".join(filter(None, beginnings)), read
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """Return web origins as browsers send them, scheme://host[:port] in lower case; or ``*`` alone."""
+    found = tuple(one.lower() for one in split(value))
+    for one in found:
+        scheme, _, host = one.partition("://")
+        plain = host.isascii() and host.isprintable() and not set(host) & set("/?#@* \\")
+        if not (one == "*" and len(found) == 1) and not (scheme in ("http", "https") and host and plain):
+            raise ValueError(value)
+    return found
 
 
 def path(value: Any) -> str:

@@ -10,10 +10,11 @@ An item is acknowledged once its outcome stands in the sink. Which problems may 
   recorded and handed back all the same: the dead-letter queue is its place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlserverless.deadline import Deadline
+from mlserverless.errors import MlserverlessError
 from mlserverless.logs import log
 from mlserverless.overlap import each
 from mlserverless.serving import Answer, Nothing, Redeliver, Service, Trigger, answer, new_id, problem
@@ -22,6 +23,7 @@ from mlserverless.sinks.records import key, key_of, record
 from mlserverless.sinks.unread import Unread
 from mlserverless.types import Outcome, Problem, Request
 
+NO_HEADERS: dict[str, str] = {}
 TOLD = 10  # failures that are named in what the platform is given
 WRITE_S, WRITE_SHARE = 3.0, 0.1  # what a prediction leaves of its time for the write, at most and as a share
 
@@ -35,22 +37,34 @@ def serve(
     sink: Sink | None = None,
     resume: bool = False,
     in_turn: bool = False,
+    invocation: str = "",
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> Any:
     """Answer every item of ``event``, record every outcome, and return the trigger's reply.
 
     Items are answered side by side, and each is recorded as soon as it is answered: where the process dies over
     one, what was answered before is recorded. With ``in_turn`` each begins when the one before it is recorded.
     ``sink`` is in the place of the service's own, for one invocation. With ``resume`` what is recorded already is
-    not predicted again.
+    not predicted again. ``invocation`` is the platform's id of it, and ``headers`` may tell its trace: the log has
+    one line an event.
     """
-    items = trigger.split(event)
+    call = service.signals.begin(getattr(trigger, "faas_trigger", "other"), headers, invocation)
+    try:
+        items = trigger.split(event)
+    except MlserverlessError as error:
+        service.signals.end(call, (problem(error, invocation),), invocation)
+        raise
     predict = service.predict_member if len(items) > 1 and not in_turn else service.predict
 
     def one(item: Any) -> tuple[Outcome | None, bool]:
         return _one(trigger, item, service, predict, deadline, sink or _opened(service), resume)
 
     ended = [(outcome, kept) for outcome, kept in each(one, items, in_turn=in_turn) if outcome is not None]
-    return trigger.reply([outcome for outcome, _ in ended], [outcome for outcome, kept in ended if not kept])
+    outcomes = [outcome for outcome, _ in ended]
+    failed = [outcome for outcome, kept in ended if not kept]
+    name = invocation or (outcomes[0].request_id if outcomes else new_id())
+    service.signals.end(call, [outcome.result for outcome in outcomes], name, handed_back=len(failed))
+    return trigger.reply(outcomes, failed)
 
 
 def hand_back(outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> None:

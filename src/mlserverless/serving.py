@@ -12,17 +12,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import mlserverless
 from mlserverless import logs
+from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.errors import InternalError, InvalidRequest, MethodNotAllowed, MlserverlessError, Overloaded
 from mlserverless.logs import log
 from mlserverless.net.url import redact
 from mlserverless.overlap import Aside, each
 from mlserverless.predictor import Predictor
+from mlserverless.signals import Signals, since_start
 from mlserverless.sinks import Sink, open_sink
 from mlserverless.sinks.log import LogSink, print_line, trace
 from mlserverless.sinks.records import ModelId
-from mlserverless.types import Outcome, Prediction, Problem, Request
+from mlserverless.types import Outcome, Prediction, Problem, Request, told
 
 STORES = ("s3://", "gs://", "az://")
 Answer = Callable[[Request, Deadline], Prediction]
@@ -30,7 +33,10 @@ ASKED = Request()  # of the first model
 
 
 class Trigger(Protocol):
-    """One kind of event, named by the service's own noun: S3Notification, BlobCreated, StorageFinalized."""
+    """One kind of event, named by the service's own noun: S3Notification, BlobCreated, StorageFinalized.
+
+    A ``faas_trigger``, if it has one, is what OpenTelemetry calls what brings it: pubsub, datasource, timer.
+    """
 
     def split(self, event: Any) -> Sequence[Any]:
         """Return the items of ``event``; an event may hold none."""
@@ -55,7 +61,7 @@ class Service:
 
     ``make`` builds the predictor when the first request needs it, so that a wrong setting is answered as a
     problem instead of a crash at import. The sink is the one that the settings name, or ``sink``; ``write`` takes
-    the log's lines.
+    the log's lines, and ``tell`` those about requests with their level (a place in signals.lines.NAMES).
     """
 
     def __init__(
@@ -63,8 +69,12 @@ class Service:
         make: Callable[[], Predictor] = Predictor,
         sink: Sink | None = None,
         write: Callable[[str], None] = print_line,
+        tell: Callable[[int, str], None] | None = None,
     ) -> None:
         self._make, self._given, self._write = make, sink, write
+        self._tell = tell or (lambda _, line: write(line))
+        self._signals: Signals | None = None
+        self._first: list[float | None] = [None]  # see Signals
         self._sink = sink
         self._making = threading.Lock()
         self._predictor: Predictor | None = None
@@ -74,9 +84,29 @@ class Service:
         """The predictor, made once; raises ConfigError while the settings are wrong."""
         with self._making:
             if self._predictor is None:
-                self._predictor = self._make()
-                logs.set_level(self._predictor.settings.log_level)
+                made = self._make()
+                self._signals = self._told_by(made.settings)
+                logs.set_level(made.settings.log_level)
+                self._predictor = made
             return self._predictor
+
+    @property
+    def signals(self) -> Signals:
+        """What tells of each request; by the settings' defaults while these are wrong."""
+        if self._signals is None:
+            try:
+                _ = self.predictor
+            except Exception:  # noqa: BLE001 - the request finds it, too, and answers it
+                return self._told_by(Settings())
+        assert self._signals is not None
+        return self._signals
+
+    def _told_by(self, settings: Settings) -> Signals:
+        return Signals(settings, self._tell, self._engine, self._first, mlserverless.__version__)
+
+    def _engine(self, model: str) -> str:
+        loaded = self._predictor.loaded if self._predictor else None
+        return getattr(loaded, "engine", "") if loaded and loaded.model.name == model else ""
 
     @property
     def sink(self) -> Sink:
@@ -120,6 +150,8 @@ class Service:
         """
         with _logged():
             self._prepare(wait=wait)
+        if self._first == [None]:
+            self._first[:] = [since_start()]
 
     def suspend(self) -> None:
         """Get ready for a snapshot of this process, of which any number of copies go on with :meth:`resume`.
@@ -138,6 +170,7 @@ class Service:
     def resume(self) -> None:
         """Go on as one of the copies: nothing that is unique or that ends is from before the snapshot."""
         self._let_go()
+        self._first[:] = [None]
         if random := sys.modules.get("random"):
             random.seed(os.urandom(48))  # SDKs choose by it how long they wait before they try again
         if ssl := sys.modules.get("ssl"):
@@ -228,8 +261,7 @@ def problem(error: Exception, request_id: str, url: str = "") -> Problem:
         headers = (("Retry-After", str(error.retry_after)),)
     if isinstance(error, MethodNotAllowed):
         headers = (("Allow", ", ".join(error.allow)),)
-    told = Problem(error.status, error.code, error.title, str(error), error.retryable, headers)
-    return told._replace(deployment=error.deployment)
+    return told(error)._replace(headers=headers)
 
 
 def new_id() -> str:

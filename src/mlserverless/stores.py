@@ -24,7 +24,7 @@ from mlserverless.net.url import redact
 
 CHUNK = 1 << 20
 THERE = ("BlobAlreadyExists", "BlobImmutableDueToPolicy")  # Azure's words for a 409 over a blob that is there
-MAY = {"deliver": "read", "keep": "write", "tell of": "look for"}
+MAY = {"deliver": "read", "keep": "write", "tell of": "look for", "list": "list"}
 STEPS_S = (300, 60, 30, 15, 10, 8, 6, 4, 3, 2, 1)
 PASSING = ("408", "425", "429")
 LASTING = ("InvalidPathError", "NotSupportedError", "UnknownConfigurationKeyError")
@@ -111,6 +111,21 @@ def exists(url: str, deadline: Deadline) -> bool:
     except SourceNotFound:
         return False
     return True
+
+
+def listed(prefix: str) -> Iterator[str]:
+    """Yield the URL of each object below ``prefix``, s3://bucket or s3://bucket/folder, in the store's order.
+
+    They are asked for a thousand at a time. Raises as :func:`read`.
+    """
+    scheme, _, rest = prefix.partition("://")
+    name, _, folder = rest.partition("/")
+    folder = folder.strip("/")
+    url = f"{scheme}://{name}/{folder or '*'}"
+    bucket, _ = place(url)
+    with _told(url, Deadline(), "list"):
+        for chunk in _store(bucket, STEPS_S[0]).list(folder or None, chunk_size=1000):
+            yield from (f"{bucket}/{found['path']}" for found in chunk)
 
 
 def prepare() -> None:

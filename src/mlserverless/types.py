@@ -11,6 +11,8 @@ from mlserverless.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from mmap import mmap
 
+    from mlserverless.errors import MlserverlessError
+
     Contents = bytes | mmap  # of a model's file, read or mapped
 
 TFLITE = b"TFL3"  # the identifier of a flatbuffer of TensorFlow Lite's schema
@@ -36,7 +38,8 @@ class Request(NamedTuple):
 
     An empty ``id`` is filled in by the seam. ``version`` says which state of the source is meant: an object's
     version, generation or ETag, or the id of the message that asked for it. ``pin`` says how a store is asked for
-    just that state: by ``"version"``, by ``"etag"``, or, where it is empty, not at all.
+    just that state: by ``"version"``, by ``"etag"``, or, where it is empty, not at all. ``trace`` is a
+    ``traceparent`` of W3C Trace Context, which the URL's own host is told.
     """
 
     id: str = ""
@@ -45,6 +48,7 @@ class Request(NamedTuple):
     options: Options = Options()
     version: str = ""
     pin: str = ""
+    trace: str = ""
 
 
 class Score(NamedTuple):
@@ -151,6 +155,12 @@ class Problem(NamedTuple):
             "code": self.code,
             "retryable": self.retryable,
         }
+
+
+def told(error: "MlserverlessError") -> Problem:
+    """Return the problem that an ``error`` is told as."""
+    found = Problem(error.status, error.code, error.title, str(error), error.retryable)
+    return found._replace(deployment=error.deployment)
 
 
 class Outcome(NamedTuple):

@@ -12,6 +12,7 @@ from helpers.services import WIRE, FakeService
 from mlserverless.adapters.aws import TRIGGERS, DirectInvoke, HttpApi, S3Notification, make_handler
 from mlserverless.errors import InvalidRequest
 from mlserverless.serving import Redeliver
+from mlserverless.web.http import HttpResponse
 
 ROOT = Path(__file__).parents[2]
 
@@ -172,3 +173,12 @@ except Exception as error:
     name, text = told["answer"]
     assert name == "ModelUnavailable"
     assert "There is no model 'no-such-model'" in text
+
+
+@pytest.mark.parametrize("name", ["function_url", "http_api_stage", "rest_api", "alb", "alb_multi_value"])
+def test_tensors_leave_in_base64(name: str) -> None:
+    """The only answers that are no text: those of the Open Inference Protocol in binary."""
+    response = HttpResponse(200, (("Content-Type", "application/octet-stream"),), b"{}\xff\0")
+    binding = next(trigger for trigger in TRIGGERS if trigger.accepts(event(name)))(FakeService())
+    answer = binding.write(response, many=False) if name.startswith("alb") else binding.write(response)
+    assert (answer["body"], answer["isBase64Encoded"]) == ("e33/AA==", True)

@@ -64,7 +64,8 @@ def test_wrong_settings_are_answered_on_every_request(cloud: str) -> None:
 
 @pytest.mark.parametrize("cloud", harness.CLOUDS)
 def test_a_method_that_is_not_allowed_is_told_which_are(cloud: str, service: Service) -> None:
-    assert harness.make(cloud, service).ask("PATCH", "/predict", {}, b"x").headers["allow"] == "GET, POST"
+    answer = harness.make(cloud, service).ask("PATCH", "/predict", {}, b"x")
+    assert answer.headers["allow"] == "GET, POST, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize("cloud", harness.CLOUDS)
@@ -75,3 +76,53 @@ def test_a_body_of_the_size_that_is_set_is_read_whole(cloud: str) -> None:
     assert asked.ask("POST", "/", JPEG, body).status == 200
     assert service.requests[0].image == body
     assert asked.ask("POST", "/", JPEG, body + b"x").status == 413
+
+
+PREFLIGHT = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
+
+
+@pytest.mark.parametrize("cloud", harness.CLOUDS)
+@pytest.mark.parametrize(
+    ("origins", "allowed"), [("", None), ("https://app.example.com", "https://app.example.com")]
+)
+def test_pages_of_another_origin_are_let_in_by_the_setting_only(
+    cloud: str, origins: str, allowed: str | None
+) -> None:
+    asked = harness.make(cloud, FakeService(cors_origins=origins))
+    preflight = asked.ask("OPTIONS", "/predict", PREFLIGHT)
+    answer = asked.ask("POST", "/predict", {**JPEG, **PREFLIGHT}, b"image")
+    assert (preflight.status, preflight.body, answer.status) == (204, b"", 200)
+    for found in (preflight, answer):
+        assert found.headers.get("access-control-allow-origin") == allowed
+        assert "access-control-allow-credentials" not in found.headers
+    assert ("access-control-allow-methods" in preflight.headers) is bool(allowed)
+
+
+@pytest.mark.parametrize("cloud", ["gcp", "wsgi"])
+def test_where_an_adapter_can_it_says_how_long_the_body_would_be(cloud: str) -> None:
+    asked = harness.make(cloud, FakeService())
+    got, head = (asked.ask(method, "/predict?url=https://x.example/1", {}) for method in ("GET", "HEAD"))
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.body))
+
+
+@pytest.mark.parametrize("cloud", [*harness.AWS, "azure"])
+def test_where_it_cannot_it_says_nothing_of_it(cloud: str) -> None:
+    """Rather than that it is 0: the platform in front frames the answer."""
+    head = harness.make(cloud, FakeService()).ask("HEAD", "/predict?url=https://x.example/1", {})
+    assert (head.status, head.body) == (200, b"")
+    assert "content-length" not in head.headers
+
+
+@pytest.mark.parametrize("cloud", harness.CLOUDS)
+def test_a_trace_goes_with_the_request_for_the_image(cloud: str) -> None:
+    service, trace = FakeService(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    asked = harness.make(cloud, service)
+    for given in (trace, "malformed"):
+        asked.ask(
+            "POST",
+            "/",
+            {"Content-Type": "application/json", "traceparent": given},
+            b'{"url": "https://x.example"}',
+        )
+    assert [request.trace for request in service.requests] == [trace, ""]

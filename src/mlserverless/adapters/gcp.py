@@ -35,7 +35,12 @@ class CloudHttp(HttpBinding[flask.Request, flask.Response]):
 
     def write(self, response: HttpResponse) -> flask.Response:
         """Return ``response`` with its headers as they are: Flask adds a charset only where it sets the type."""
-        return flask.Response(response.body, response.status, list(response.headers))
+        made = flask.Response(response.body, response.status, list(response.headers))
+        if response.length >= 0:
+            made.headers["Content-Length"] = str(response.length)
+        if "Content-Type" not in dict(response.headers):
+            made.headers.pop("Content-Type", None)
+        return made
 
 
 class CloudEvents:

@@ -2,7 +2,7 @@
 
 ``application`` is the WSGI callable (PEP 3333): ``gunicorn mlserverless.adapters.wsgi:application``. CloudEvents
 are taken at any path, Pub/Sub pushes and Event Grid's own schema at ``/events``, a scheduler's calls at
-``/schedule``.
+``/schedule``. Prometheus scrapes ``/metrics``, where the setting ``telemetry`` names it.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
-EVENTS, SCHEDULE = "/events", "/schedule"
+EVENTS, SCHEDULE, METRICS = "/events", "/schedule", "/metrics"
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Reply = tuple[str, list[tuple[str, str]], list[bytes]]  # status line, headers, body
@@ -37,11 +37,20 @@ class Wsgi(HttpBinding[Environ, Reply]):
             response = self._events.tick(request, deadline)
         elif is_one(request) or (request.path == EVENTS and request.method == "POST"):
             response = self._events(request, deadline)
+        elif request.path == METRICS and request.method == "GET" and (page := self._scraped(request)):
+            response = page
         else:
             response = self._app(request, deadline=deadline)
         status, headers, body = self.write(response)
         start_response(status, headers)
         return body
+
+    def _scraped(self, request: HttpRequest) -> HttpResponse | None:
+        metrics: Any = self._service.signals.others.get("prometheus")
+        if metrics is None:  # nothing is there
+            return None
+        kind, text = metrics.page(request.headers.get("accept", ""))
+        return HttpResponse(200, (("Content-Type", kind), ("Cache-Control", "no-store")), text)
 
     def read(self, environ: Environ) -> HttpRequest:
         """Return the request in ``environ``. One byte past the limit is read of a body, and no more."""
@@ -65,8 +74,10 @@ class Wsgi(HttpBinding[Environ, Reply]):
 
     def write(self, response: HttpResponse) -> Reply:
         """Return the answer's status line, headers and body."""
-        length = [("Content-Length", str(len(response.body)))] if response.status != HTTPStatus.NO_CONTENT else []
-        headers = [*response.headers, *length]
+        headers = list(response.headers)
+        if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            length = len(response.body) if response.length < 0 else response.length
+            headers.append(("Content-Length", str(length)))
         return f"{response.status} {HTTPStatus(response.status).phrase}", headers, [response.body]
 
 

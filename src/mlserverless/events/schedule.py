@@ -5,14 +5,14 @@ count), or one JSON list of them.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.events import Part, decode, message, parts
 from mlserverless.named_tuple import NamedTuple
-from mlserverless.recording import hand_back, lasting, serve
+from mlserverless.recording import NO_HEADERS, hand_back, lasting, serve
 from mlserverless.serving import Service
 from mlserverless.types import Outcome, Request
 
@@ -32,9 +32,12 @@ class Schedule:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def __call__(self, tick: Tick, deadline: Deadline) -> dict[str, Any]:
+    def __call__(
+        self, tick: Tick, deadline: Deadline, *, invocation: str = "", headers: Mapping[str, str] = NO_HEADERS
+    ) -> dict[str, Any]:
         """Warm up, or classify the list and return how many of it were answered.
 
+        ``invocation`` and ``headers`` are for the log, as :func:`mlserverless.recording.serve` takes them.
         A list that is not done within the deadline raises Redeliver; the next delivery of the tick goes on with
         what has no result yet. Raises a SourceError where the list cannot be read.
         """
@@ -43,11 +46,16 @@ class Schedule:
             self._service.warm_up()
             return {"warm": True}
         self._service.predictor.load(deadline)  # its name is in the keys by which what is done is found
-        answered: dict[str, Any] = serve(_List(settings, deadline), tick, self._service, deadline, resume=True)
+        listed = _List(settings, deadline)
+        answered: dict[str, Any] = serve(
+            listed, tick, self._service, deadline, resume=True, invocation=invocation, headers=headers
+        )
         return answered
 
 
 class _List:
+    faas_trigger = "timer"
+
     def __init__(self, settings: Settings, deadline: Deadline) -> None:
         self._settings, self._deadline = settings, deadline
 

@@ -16,7 +16,7 @@ from mlserverless.named_tuple import NamedTuple
 from mlserverless.recording import lasting, serve
 from mlserverless.serving import Redeliver, Service, new_id, problem
 from mlserverless.types import Outcome, Problem, Request
-from mlserverless.web.app import JSON, respond, respond_problem
+from mlserverless.web.answers import JSON, respond, respond_problem
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 PING = "dev.knative.sources.ping"
@@ -50,7 +50,7 @@ class HttpEvents:
         given = None if cloudevent.is_one(request) else _json(request.body)
         if (code := _validation(given)) is not None:
             return _json_answer({"validationResponse": code})
-        return self._answer(_deliveries(request, given), deadline)
+        return self._answer(_deliveries(request, given), deadline, request.headers)
 
     def tick(self, request: HttpRequest, deadline: Deadline) -> HttpResponse:
         """Do what a timer asks for: warm up, or classify the list that the setting ``schedule_source`` names.
@@ -60,18 +60,20 @@ class HttpEvents:
         if _probes(request):
             return _json_answer({"status": "ok"})
         try:
-            self._schedule(_tick(request), deadline)
+            self._schedule(_tick(request), deadline, headers=request.headers)
         except Exception as error:  # noqa: BLE001 - the boundary
             told = problem(SourceError(str(error)) if isinstance(error, Redeliver) else error, name := new_id())
             return respond_problem(told._replace(status=503 if told.retryable else 500), name)
         return DONE
 
-    def _answer(self, deliveries: list[Delivery], deadline: Deadline) -> HttpResponse:
-        answer: HttpResponse = serve(_Deliveries(), deliveries, self._service, deadline)
+    def _answer(self, deliveries: list[Delivery], deadline: Deadline, headers: dict[str, str]) -> HttpResponse:
+        answer: HttpResponse = serve(_Deliveries(), deliveries, self._service, deadline, headers=headers)
         return answer
 
 
 class _Deliveries:
+    faas_trigger = "pubsub"
+
     def split(self, event: list[Delivery]) -> Sequence[Part]:
         return [
             part

@@ -15,6 +15,8 @@ from mlserverless.types import Outcome, Request
 class WholeEvent:
     """The base of such a trigger, which adds ``split``: the event's parts, and a way in that calls ``serve``."""
 
+    faas_trigger = "pubsub"  # as OpenTelemetry names what brings it
+
     def __init__(self, service: Service) -> None:
         self.service = service
 

@@ -75,12 +75,14 @@ def _handler(handle: Handle) -> type[BaseHTTPRequestHandler]:
             for name, value in response.headers:
                 if name.lower() not in NEVER_SENT:
                     self.send_header(name, value)
-            self.send_header("Content-Length", str(len(response.body)))
+            bodiless = response.status in (204, 304) or (self.command == "HEAD" and not response.body)
+            if not bodiless:
+                self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()
-            if self.command != "HEAD":
+            if self.command != "HEAD" and not bodiless:
                 self.wfile.write(response.body)
 
-        do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer
+        do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_QUERY = answer
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: the function logs its own requests."""

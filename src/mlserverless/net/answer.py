@@ -14,7 +14,9 @@ def check(host: str, head: Head, what: str) -> None:
     if status in GONE:
         raise SourceNotFound(f"{host} answered {_told(status)}: there is no {what} at this address.")
     if status != 200:
-        raise SourceError(f"{host} answered {_told(status)}.", retryable=status in PASSING or status >= 500)
+        failed = SourceError(f"{host} answered {_told(status)}.", retryable=status in PASSING or status >= 500)
+        failed.retry_after = head.after.decode("latin-1")
+        raise failed
     for encoding in head.encodings:
         if (name := encoding.decode("latin-1").lower()) != "identity":
             plain = name.isascii() and name.isalnum() and len(name) <= MAX_WORD

@@ -24,7 +24,9 @@ class _Stale(Exception):
 class Limits(NamedTuple):
     """What a download is held to. ``what`` is the noun for what is downloaded, in errors.
 
-    ``meanwhile`` is called when a wait for the origin begins: for work that may be done in it.
+    ``meanwhile`` is called when a wait for the origin begins: for work that may be done in it. ``trace`` is the
+    ``traceparent`` that the URL's host is told; another host that it redirects to was not named by the caller, and
+    is told nothing.
     """
 
     max_bytes: int
@@ -33,6 +35,7 @@ class Limits(NamedTuple):
     allow_private: bool = False
     what: str = "image"
     meanwhile: Callable[[], None] | None = None
+    trace: str = ""
 
 
 def get(url: str, deadline: Deadline, **limits: Any) -> bytes:
@@ -65,6 +68,8 @@ def _follow(url: str, deadline: Deadline, read: Read, limits: Limits) -> bytes:
         there = _redirected(here, found)
         if not left:
             raise SourceError(f"{here.host} redirects more than {limits.max_redirects} times.", retryable=False)
+        if limits.trace and there.host != here.host:
+            limits = limits._replace(trace="")
         here, left = there, left - 1
 
 
@@ -99,7 +104,7 @@ def _exchange(
     connection = GuardedConnection(url, deadline, allow_private=limits.allow_private, kept=kept)
     clean = False
     try:
-        connection.ask("image/*" if limits.what == "image" else "*/*", limits.meanwhile)
+        connection.ask("image/*" if limits.what == "image" else "*/*", limits.meanwhile, limits.trace)
         response = Response(connection.timed, limits.max_bytes, limits.what)
         head = response.head()
         if head.status in REDIRECTS and head.location:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FIRST_BYTE = 1 / 3  # the share of the time left that a kept connection gets to begin its answer
 AT_ONCE_MS = 3  # an answer that comes as soon as this is not worth another thread: its work costs a tenth more
+TRACE_LETTERS = frozenset("0123456789abcdef-")
 _making = threading.Lock()
 _contexts: "list[ssl.SSLContext]" = []
 
@@ -43,20 +44,21 @@ class GuardedConnection:
             raise
         self.timed = TimedSocket(self._socket, self.deadline)
 
-    def ask(self, accept: str, meanwhile: Callable[[], None] | None = None) -> None:
+    def ask(self, accept: str, meanwhile: Callable[[], None] | None = None, trace: str = "") -> None:
         """Send a GET for what is ``accept``-ed, connecting first where nothing was kept.
 
         ``meanwhile`` is called before the first long wait: for a name or a handshake, else for an answer that does
-        not come at once.
+        not come at once. ``trace`` is sent as ``traceparent``; what has other letters than one has is not sent.
         """
         if self._socket is None:
             if meanwhile and (self._url.scheme == "https" or not is_address(self._url.host)):
                 meanwhile()
             self.connect()
+        told = f"traceparent: {trace}\r\n" if trace and TRACE_LETTERS.issuperset(trace) else ""
         # Of a parsed URL neither the target nor the host can hold a line break.
         head = (
             f"GET {self._url.target} HTTP/1.1\r\nHost: {self._url.netloc}\r\nAccept: {accept}\r\n"
-            "Accept-Encoding: identity\r\nUser-Agent: mlserverless\r\n\r\n"
+            f"Accept-Encoding: identity\r\nUser-Agent: mlserverless\r\n{told}\r\n"
         )
         self.timed.sendall(head.encode("ascii"))
         if meanwhile and not readable(self._socket, AT_ONCE_MS):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
@@ -16,6 +17,9 @@ JPEG = {"Content-Type": "image/jpeg"}
 JSON = {"Content-Type": "application/json"}
 LIMIT = 400_000  # what "too large" takes the function's MAX_BYTES to be
 ALWAYS = {"x-request-id": ID, "cache-control": "no-store", "x-content-type-options": "nosniff"}
+RAW = "Inference-Header-Content-Length"  # 0: the body is a tensor and nothing else
+KEPT = ("/model", "/openapi.json")  # what a client may keep, and ask after by its ETag
+PAGE = {"Origin": "https://nobody.example", "Access-Control-Request-Method": "POST"}
 
 
 class Answer(NamedTuple):
@@ -56,11 +60,7 @@ class Case(NamedTuple):
 
     def chooses(self) -> bool:
         """Return whether it is answered and chooses among the model's classes."""
-        return self.status == 200 and not self.batch() and b"top_k" in self.target.encode() + self.body
-
-    def batch(self) -> bool:
-        """Return whether its answer is a list, in which each member's problem stands."""
-        return b'"urls"' in self.body
+        return self.status == 200 and b"top_k" in self.target.encode() + self.body
 
     def refused(self) -> "Case":
         """Return the case as one whose options are refused."""
@@ -106,6 +106,19 @@ def cases(*, raw: bool = False) -> list[Case]:
         Case("healthz", "GET", "/healthz", {}, b"", 200),
         Case("readyz", "GET", "/readyz", {}, b"", 200),
         Case("model", "GET", "/model", {}, b"", 200),
+        Case("description", "GET", "/openapi.json", {"Accept": "application/*;q=0.5"}, b"", 200),
+        Case("head", "HEAD", "/model", {}, b"", 200),
+        Case("head of a prediction", "HEAD", "/predict?url=IMAGE&top_k=1", {}, b"", 200),
+        Case("head of a problem", "HEAD", "/predict?url=", {}, b"", 400, "invalid-request"),
+        Case("options", "OPTIONS", "/predict", {}, b"", 204),
+        Case("options of what is only read", "OPTIONS", "/model", {}, b"", 204),
+        Case("a page of another origin", "OPTIONS", "/", PAGE, b"", 204),
+        Case("not acceptable", "GET", "/healthz", {"Accept": "image/png, */*;q=0"}, b"", 406, "not-acceptable"),
+        Case("v2 live", "GET", "/v2/health/live", {}, b"", 200),
+        Case("v2 ready", "GET", "/v2/health/ready", {}, b"", 200),
+        Case("v2 metadata", "GET", "/v2/models/NAME", {}, b"", 200),
+        Case("v2 infer", "POST", "/v2/models/NAME/infer", {RAW: "0"}, b"TENSOR", 200),
+        Case("v2 of another model", "GET", "/v2/models/no-such-model-5f0c", {}, b"", 404, "not-found"),
         Case("nothing there", "GET", "/caf%C3%A9/%22x", {}, b"", 404, "not-found"),
         Case("source not found", "POST", "/", JSON, b'{"url": "MISSING"}', 404, "source-not-found"),
         Case("blocked", "POST", "/", JSON, b'{"url": "file:///etc/passwd"}', 403, "source-blocked"),
@@ -128,21 +141,70 @@ def check(case: Case, ask: Ask, expected: Callable[[Case], bytes] | None = None)
 
     ``expected``, where it is known, returns the body that plain Python answers: it must be that very one.
     """
-    answer = ask(case.method, case.target, {**case.headers, "X-Request-Id": ID}, case.body)
+    headers = {**case.headers, "X-Request-Id": ID}
+    if "/NAME" in case.target:
+        case = _of_model(case, ask)
+    answer = ask(case.method, case.target, headers, case.body)
     _same(answer.status, case.status, "the status")
-    kind = "application/problem+json" if case.code else "application/json"
-    for name, value in {"content-type": kind, **ALWAYS}.items():
+    of_v2 = case.target.startswith("/v2")
+    kind = "application/problem+json" if case.code and not of_v2 else "application/json"
+    wanted = {"content-type": "application/octet-stream" if RAW in case.headers else kind, **ALWAYS}
+    if kept := case.target in KEPT and case.status == 200:
+        wanted["cache-control"] = "no-cache"
+    if case.status == 204:
+        del wanted["content-type"], wanted["x-content-type-options"]
+        wanted["allow"] = "GET, HEAD, OPTIONS" if case.target in KEPT else "GET, POST, HEAD, OPTIONS"
+    for name, value in wanted.items():
         _same(answer.headers.get(name), value, f"the header {name}")
-    body: Any = json.loads(answer.body)
-    if case.code:
+    timed = case.status == 200 and bool(case.body or "url=" in case.target)
+    _same("server-timing" in answer.headers, timed, "Server-Timing is there")
+    _same(answer.headers.get("access-control-allow-origin", "*"), "*", "the origin that may read it")
+    _same(answer.headers.get("access-control-allow-credentials"), None, "credentials are allowed")
+    if case.method in ("HEAD", "OPTIONS"):
+        _same(answer.body, b"", "the body")
+        return answer
+    _check_body(case, answer)
+    if kept:
+        again = ask(case.method, case.target, {**headers, "If-None-Match": answer.headers.get("etag", "")})
+        _same((again.status, again.body), (304, b""), "the answer to who has it")
+        _same(again.headers.get("etag"), answer.headers.get("etag"), "the header etag of who has it")
+    # A description tells the settings as well, which the function's own are.
+    if expected is not None and case.target != "/openapi.json":
+        _same(answer.body, expected(case), "the body")
+    return answer
+
+
+def _of_model(case: Case, ask: Ask) -> Case:
+    """Return the ``case`` of the model that is there, with zeros for its input; its metadata if that is long."""
+    model = ask("GET", "/model", {})
+    _same(model.status, 200, "the status of /model")
+    name = json.loads(model.body).get("name")
+    _same(isinstance(name, str), True, "the model has a name")
+    metadata = ask("GET", f"/v2/models/{quote(name)}", {})
+    _same(metadata.status, 200, "the status of the model's metadata")
+    told = json.loads(metadata.body)["inputs"][0]
+    width = 1 if told["datatype"] == "BOOL" else int(told["datatype"].lstrip("UINTFP")) // 8
+    zeros = bytes(width * prod(abs(size) for size in told["shape"]))
+    if len(zeros) > LIMIT:
+        case = case._replace(method="GET", target="/v2/models/NAME", headers={}, body=b"")
+    return case._replace(target=case.target.replace("NAME", quote(name)), body=case.body.replace(b"TENSOR", zeros))
+
+
+def _check_body(case: Case, answer: Answer) -> None:
+    length = int(answer.headers.get(RAW.lower(), len(answer.body)))
+    body: Any = json.loads(answer.body[:length])
+    if RAW in case.headers:
+        sizes = [output["parameters"]["binary_data_size"] for output in body["outputs"]]
+        _same(len(answer.body), length + sum(sizes), "the length of the body")
+    if case.code and case.target.startswith("/v2"):
+        _same(list(body), ["error"], "the error")
+    elif case.code:
         _same(body["code"], case.code, "the problem")
         _same(body["instance"], ID, "the problem's instance")
         _same(body["status"], case.status, "the problem's status")
-    timed = case.status == 200 and bool(case.body or "url=" in case.target)
-    _same("server-timing" in answer.headers, timed, "Server-Timing is there")
-    if expected is not None:
-        _same(answer.body, expected(case), "the body")
-    return answer
+    if case.target == "/openapi.json":
+        _same(body.get("openapi", "")[:4], "3.1.", "the description's OpenAPI")
+        _same("/predict" in body.get("paths", ()), True, "it has the path /predict")
 
 
 def expected_of(service: Service) -> Callable[[Case], bytes]:

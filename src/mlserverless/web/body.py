@@ -1,28 +1,33 @@
 """What an HTTP request asks for: its items (URLs or image bytes) and its options."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from mlserverless.errors import ImageTooLarge, InvalidRequest, UnsupportedMediaType
 from mlserverless.named_tuple import NamedTuple
-from mlserverless.options import READERS, read_options
+from mlserverless.options import LISTS, NUMBERS, READERS, read_options
+from mlserverless.readers import shown
 from mlserverless.types import Options, Request
 from mlserverless.web.http import HttpRequest
 
 EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
-MAX_FIELDS, MAX_FIELD_HEAD = 100, 8192  # how many in a query or a form, and bytes of headers of each in a form
+MAX_FIELDS = 100  # in a query or a form
 NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 # What people's clients send with a JSON body when they are not told otherwise.
 JSON_TYPES = ("application/json", "application/x-www-form-urlencoded", "text/plain", "")
 
 
 class Asked(NamedTuple):
-    """The items to classify with their ids; ``decode`` makes a request of one; ``batch``: a list is the answer."""
+    """The items to classify with their ids; ``decode`` makes a request of one; ``batch``: a list is the answer.
+
+    ``options`` are those of every item.
+    """
 
     items: list[tuple[str, Any]]
     decode: Callable[[Any], Request]
     batch: bool
+    options: Options = Options()
 
 
 def read(http: HttpRequest, request_id: str, *, max_bytes: int, max_batch: int) -> Asked:
@@ -39,7 +44,9 @@ def read(http: HttpRequest, request_id: str, *, max_bytes: int, max_batch: int) 
     if kind in JSON_TYPES or kind.endswith("+json"):
         return asked(_merge(query, _json(http.body)), request_id, max_batch)
     if kind == "multipart/form-data":
-        image, fields = _form(f"{kind};{parameters}", http.body)
+        from mlserverless.web import form
+
+        image, fields = form.read(f"{kind};{parameters}", http.body)
         return _image(image, request_id, _options(_merge(query, fields)))
     if kind.startswith("image/") or kind == "application/octet-stream":
         return _image(http.body, request_id, _options(query))
@@ -60,7 +67,7 @@ def _image(data: bytes, request_id: str, options: Options) -> Asked:
 
 def _options(given: dict[str, Any]) -> Options:
     if unknown := [name for name in given if name not in READERS]:
-        raise InvalidRequest(f"{_named(unknown[0])} is not an option; options are {', '.join(READERS)}.")
+        raise InvalidRequest(f"{named(unknown[0])} is not an option; options are {', '.join(READERS)}.")
     return read_options(given)
 
 
@@ -68,7 +75,7 @@ def asked(given: dict[str, Any], request_id: str, max_batch: int) -> Asked:
     """Return what the JSON object ``given`` asks for: ``url`` or ``urls``, and options; raise InvalidRequest."""
     known = ("url", "urls", *READERS)
     if unknown := [name for name in given if name not in known]:
-        raise InvalidRequest(f"{_named(unknown[0])} is not known; known are {', '.join(known)}.")
+        raise InvalidRequest(f"{named(unknown[0])} is not known; known are {', '.join(known)}.")
     if ("url" in given) == ("urls" in given):
         raise InvalidRequest(f"Give either url or urls, as in {EXAMPLE}.")
     options = read_options({name: value for name, value in given.items() if name in READERS})
@@ -82,7 +89,7 @@ def asked(given: dict[str, Any], request_id: str, max_batch: int) -> Asked:
     if not isinstance(urls, list) or not 0 < len(urls) <= max_batch:
         found = f"a list of {len(urls)}" if isinstance(urls, list) else type(urls).__name__
         raise InvalidRequest(f"urls is {found}; accepted is a list of 1 to {max_batch} URLs.")
-    return Asked([(f"{request_id}/{i}", url) for i, url in enumerate(urls)], decode, batch=True)
+    return Asked([(f"{request_id}/{i}", url) for i, url in enumerate(urls)], decode, True, options)
 
 
 def _text(url: Any) -> str:
@@ -91,14 +98,15 @@ def _text(url: Any) -> str:
     return url
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
+    """Return ``name``, which is none that is known, for an error's text."""
     # A slip of the pen is repeated. What looks like no name may be a part of a URL, which may be a secret.
     return repr(name) if 0 < len(name) <= 30 and NAME_LETTERS.issuperset(name) else "One of the names given"
 
 
 def _merge(query: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     if both := query.keys() & body.keys():
-        raise InvalidRequest(f"{_named(min(both))} stands in the query and in the body; give it once.")
+        raise InvalidRequest(f"{named(min(both))} stands in the query and in the body; give it once.")
     return {**query, **body}
 
 
@@ -115,10 +123,10 @@ def _query(text: str) -> dict[str, Any]:
         ) from None
     found: dict[str, Any] = {}
     for name, values in pairs.items():
-        if name in ("labels_allow", "labels_deny", "urls"):
+        if name in (*LISTS, "urls"):
             found[name] = [word for value in values for word in value.split(",")] if name != "urls" else values
         elif len(values) > 1:
-            raise InvalidRequest(f"{_named(name)} stands {len(values)} times in the query; give it once.")
+            raise InvalidRequest(f"{named(name)} stands {len(values)} times in the query; give it once.")
         else:
             found[name] = values[0]
     return found
@@ -131,39 +139,10 @@ def _json(body: bytes) -> dict[str, Any]:
         raise InvalidRequest(f"The body is not valid JSON ({error}); expected is {EXAMPLE}.") from error
     if not isinstance(value, dict):
         raise InvalidRequest(f"The body's JSON is not an object; expected is {EXAMPLE}.")
+    for name in NUMBERS:  # a query says them as text; JSON has numbers, of one kind: 2.0 is 2
+        given = value.get(name)
+        if isinstance(given, str):
+            raise InvalidRequest(f"{name} is {shown(given)}, which is not accepted: give {READERS[name][0]}.")
+        if isinstance(given, float) and given.is_integer():
+            value[name] = int(given)
     return value
-
-
-def _form(content_type: str, body: bytes) -> tuple[bytes, dict[str, Any]]:
-    from email.parser import BytesHeaderParser  # only a form pays for it
-
-    parse = BytesHeaderParser().parsebytes
-    boundary = parse(f"Content-Type: {content_type}\r\n\r\n".encode()).get_boundary() or ""
-    image, fields = b"", dict[str, Any]()
-    for count, (head, content) in enumerate(_parts(boundary.encode(errors="surrogateescape"), body)):
-        if count == MAX_FIELDS or len(head) > MAX_FIELD_HEAD:
-            raise InvalidRequest(
-                f"The form has more than {MAX_FIELDS} fields, or a field whose headers are too long."
-            )
-        name = parse(head.lstrip() + b"\r\n\r\n").get_param("name", header="content-disposition")
-        if name == "file":
-            image = content
-        else:
-            fields[str(name)] = content.decode("utf-8", "replace")
-    if not image:
-        raise InvalidRequest("The form has no field named file that holds an image.")
-    return image, fields
-
-
-def _parts(boundary: bytes, body: bytes) -> Iterator[tuple[bytes, bytes]]:
-    # Each part's headers and content (RFC 2046, 5.1.1). email's own parser takes up to 35 times the body's memory.
-    import re
-
-    start = -1
-    for line in re.finditer(rb"(?:\A|\r\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)", body):
-        if start >= 0:
-            head, _, content = body[start : line.start()].partition(b"\r\n\r\n")
-            yield head, content
-        if line[1]:
-            return
-        start = line.end()

@@ -3,10 +3,25 @@
 from typing import Any
 
 from mlserverless import certificate
+from mlserverless.deadline import Deadline
 from mlserverless.engines import Tensor
 from mlserverless.loading import Loaded
+from mlserverless.serving import Service
+from mlserverless.web import body, caching
+from mlserverless.web.answers import JSON, accepted, respond
+from mlserverless.web.http import HttpRequest, HttpResponse
 
 ROLES = {"classify": ("scores",), "detect": ("boxes", "classes", "scores", "count"), "raw": ()}
+
+
+def answer(service: Service, request: HttpRequest, request_id: str, deadline: Deadline) -> HttpResponse:
+    """Return the response to ``GET /model``; raise a MlserverlessError."""
+    accepted(request)
+    predictor = service.predictor
+    described = model(predictor.named(body.chosen(request)).load(deadline.within(predictor.settings.timeout)))
+    if predictor.settings.models:
+        described["models"] = predictor.names
+    return caching.tagged(request, respond(200, JSON, described, request_id))
 
 
 def model(loaded: Loaded) -> dict[str, Any]:

@@ -7,6 +7,7 @@ request, so a look-up needs no folding; a response keeps its header order.
 from typing import Protocol, TypeVar
 
 from mlserverless.named_tuple import NamedTuple
+from mlserverless.types import Prediction, Problem
 
 Event = TypeVar("Event", contravariant=True)
 Reply = TypeVar("Reply", covariant=True)
@@ -28,11 +29,18 @@ class HttpRequest(NamedTuple):
 
 
 class HttpResponse(NamedTuple):
-    """One response: the status, the headers in order, the body bytes."""
+    """One response: the status, the headers in order, the body bytes.
+
+    ``length``, where it is not negative, is that of the body that an answer to HEAD does without: a binding whose
+    platform lets it say so makes it the Content-Length. Answers of the statuses 204 and 304 have neither.
+    ``results`` is not sent: what became of each image, for the log and its like.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    length: int = -1
+    results: tuple[Prediction | Problem, ...] = ()
 
 
 class HttpBinding(Protocol[Event, Reply]):

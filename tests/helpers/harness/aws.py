@@ -111,7 +111,9 @@ def answer_of(way: str, result: dict[str, Any]) -> Answer:
         result = {**result, "headers": {name: value for name, (value,) in result["multiValueHeaders"].items()}}
         wanted |= {"headers"}
     assert set(result) == wanted
-    return Answer(result["statusCode"], lower(result["headers"]), result["body"].encode())
+    body = result["body"].encode()
+    body = base64.b64decode(body, validate=True) if result["isBase64Encoded"] else body
+    return Answer(result["statusCode"], lower(result["headers"]), body)
 
 
 class Harness:

@@ -17,7 +17,7 @@ from mlserverless.errors import Overloaded, SourceNotFound
 from mlserverless.predictor import Predictor
 from mlserverless.serving import Service
 from mlserverless.types import Request, Score
-from mlserverless.web.app import respond
+from mlserverless.web.answers import respond
 
 
 @pytest.mark.parametrize("path", ["/", "/predict", "/predict/", "//", "/predict//"])
@@ -225,3 +225,43 @@ def test_whole_request_has_the_settings_time_or_the_platforms(
     service = FakeService(timeout=timeout)
     ask(service, "POST", "/", "", PNG, b"image", deadline=Deadline(granted))
     assert left - 0.5 < service.fake.left[0] <= left
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (TRACE, TRACE),
+        (TRACE[:-2] + "00", TRACE[:-2] + "00"),
+        ("01" + TRACE[2:] + "-more", TRACE),  # of a later version what this one knows of it
+        (None, ""),
+        ("", ""),
+        ("00-" + "0" * 32 + TRACE[35:], ""),
+        (TRACE.upper(), ""),
+        (f"{TRACE}, {TRACE}", ""),
+        (f"{TRACE}\r\nX-Evil: 1", ""),
+        ("ff" + TRACE[2:], ""),
+        (TRACE[:-1], ""),
+    ],
+)
+def test_a_valid_trace_goes_with_the_request_for_the_image(given: str | None, told: str) -> None:
+    service = FakeService()
+    sent = JSON if given is None else {**JSON, "traceparent": given, "tracestate": "vendor=secret"}
+    assert ask(service, "POST", "/", "", sent, URL).status == 200
+    ask(service, "POST", "/", "", sent, b'{"urls": ["https://x.example/1", "https://x.example/2"]}')
+    assert [request.trace for request in service.requests] == [told] * 3
+
+
+def test_a_batch_whose_options_no_image_can_be_answered_with_is_refused_whole() -> None:
+    """Not image by image: it is the request that is wrong."""
+    predictor = Predictor("dogs-vs-cats")
+    for option in (b'"model": "none"', b'"labels_allow": ["owl"]'):
+        response = ask(
+            Service(lambda: predictor), "POST", "/", "", JSON, b'{"urls": ["ftp://x.example"], %b}' % option
+        )
+        assert (response.status, problem(response)["code"]) == (400, "invalid-request")
+    missing = Service(lambda: Predictor("no-such-model"))
+    response = ask(missing, "POST", "/", "", JSON, b'{"urls": ["https://x.example/1"], "top_k": 1}')
+    assert json.loads(response.body)["results"][0]["code"] == "model-unavailable"

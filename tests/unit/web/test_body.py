@@ -100,6 +100,11 @@ def test_null_means_as_the_settings_say() -> None:
     assert request.options == Options()
 
 
+def test_json_has_one_kind_of_number() -> None:
+    (request,) = requests(asked(b'{"url": "u", "top_k": 2.0, "score_threshold": 1}'))
+    assert request.options == Options(2, 1.0)
+
+
 def test_the_url_may_stand_in_the_query_of_a_post() -> None:
     assert requests(asked({"top_k": 2}, query=f"url={URL}"))[0].url == URL
 
@@ -110,6 +115,12 @@ def test_the_url_may_stand_in_the_query_of_a_post() -> None:
         ({"url": URL, "top_k": 0}, "", "top_k is 0, which is not accepted: give a whole number from 1 to 1,000."),
         ({"url": URL, "top_k": 1001}, "", "top_k is 1001, which is not accepted: give a whole number from 1 to"),
         ({"url": URL, "top_k": 2.5}, "", "top_k is 2.5, which is not accepted: give a whole number"),
+        ({"url": URL, "top_k": "3"}, "", "top_k is '3', which is not accepted: give a whole number"),
+        (
+            {"url": URL, "score_threshold": "0.5"},
+            "",
+            "score_threshold is '0.5', which is not accepted: give a num",
+        ),
         ({"url": URL, "top_k": True}, "", "top_k is True, which is not accepted: give a whole number"),
         ({"url": URL, "top_k": [1]}, "", "top_k is [1], which is not accepted: give a whole number"),
         ({"url": URL}, "top_k=many", "top_k is 'many', which is not accepted: give a whole number"),

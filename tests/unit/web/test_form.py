@@ -124,7 +124,7 @@ def test_a_form_that_was_cut_off_is_not_taken_for_whole() -> None:
 )
 def test_a_form_has_a_hundred_fields_at_most(count: int, told: str) -> None:
     with pytest.raises(InvalidRequest, match=told):
-        ask(form(*[('form-data; name="top_k"', b"1")] * count))
+        ask(form(*[('form-data; name="labels_deny"', b"1")] * count))
 
 
 def test_a_field_with_overlong_headers_is_refused() -> None:
@@ -159,3 +159,14 @@ def test_an_option_in_the_form_and_in_the_query_is_refused() -> None:
 def test_a_type_without_a_boundary_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="no field named file"):
         ask(form((FILE, b"p")), kind="multipart/form-data")
+
+
+def test_lists_add_up_and_anything_else_is_given_once() -> None:
+    """As in a query."""
+    label = 'form-data; name="labels_deny"'
+    request = ask(form((label, b"a,b"), (label, b"c"), (FILE, b"pixels")))
+    assert request.options.labels_deny == ("a", "b", "c")
+    for name in ("top_k", "file"):
+        twice = [(f'form-data; name="{name}"', b"1")] * 2
+        with pytest.raises(InvalidRequest, match=f"'{name}' stands more than once in the form; give it once"):
+            ask(form(*twice, (FILE, b"pixels")))

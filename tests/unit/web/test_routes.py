@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from helpers.fakes import fake_engine, folder
-from helpers.services import FakePredictor, FakeService
+from helpers.services import FakeService
 from helpers.web import JSON, URL, ask, headers, problem
 from mlserverless import certificate
 from mlserverless.engines import Tensor
@@ -18,24 +18,76 @@ from mlserverless.serving import Service
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "allow"),
+    ("method", "path", "methods"),
     [
-        *[
-            (method, "/predict", "GET, POST")
-            for method in ("PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "get", "x" * 99)
-        ],
+        *[(method, "/predict", "GET, POST") for method in ("PUT", "DELETE", "PATCH", "TRACE", "get", "x" * 99)],
         ("PUT", "/", "GET, POST"),
         ("POST", "/healthz", "GET"),
         ("POST", "/readyz", "GET"),
-        ("HEAD", "/model", "GET"),
+        ("PUT", "/model", "GET"),
+        ("POST", "/openapi.json", "GET"),
     ],
 )
-def test_another_method_is_refused_with_those_that_are_answered(method: str, path: str, allow: str) -> None:
+def test_another_method_is_refused_with_those_that_are_answered(method: str, path: str, methods: str) -> None:
     response = ask(FakeService(), method, path, "", JSON, URL)
     told = problem(response)
-    assert (response.status, told["code"], headers(response)["Allow"]) == (405, "method-not-allowed", allow)
-    answered = "GET and POST are." if "," in allow else "GET is."
+    assert (response.status, told["code"]) == (405, "method-not-allowed")
+    assert headers(response)["Allow"] == f"{methods}, HEAD, OPTIONS"
+    answered = "GET and POST are." if "," in methods else "GET is."
     assert told["detail"] == f"{method:.20} is not answered at {path}; {answered}"
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/", "GET, POST"), ("/predict/", "GET, POST"), ("/healthz", "GET"), ("/model", "GET"), ("/v2", "GET")],
+)
+def test_options_tells_the_methods_and_asks_nothing_of_the_model(path: str, methods: str) -> None:
+    service = FakeService()
+    response = ask(service, "OPTIONS", path, "", {"accept": "text/html"})
+    assert (response.status, response.body) == (204, b"")
+    found = headers(response)
+    assert found["Allow"] == f"{methods}, HEAD, OPTIONS"
+    assert found["X-Request-Id"] == "platform-id"
+    assert "Content-Type" not in found
+    assert service.requests == []
+
+
+def test_options_below_v2_tells_the_one_method_of_each_path() -> None:
+    infer = ask(FakeService(), "OPTIONS", "/v2/models/fake/infer")
+    assert (infer.status, headers(infer)["Allow"]) == (204, "POST, OPTIONS")
+    assert headers(ask(FakeService(), "OPTIONS", "/v2/health/live"))["Allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/v2/nothing"])
+def test_options_of_another_path_is_not_found(path: str) -> None:
+    assert problem(ask(FakeService(), "OPTIONS", path))["code"] == "not-found"
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/predict", "url=https://x.example/1"),
+        ("/healthz", ""),
+        ("/readyz", ""),
+        ("/", ""),
+        ("/nothing", ""),
+        ("/predict", "nothing=1"),
+    ],
+)
+def test_head_is_get_without_the_body(path: str, query: str) -> None:
+    """Also of a problem; a prediction is made for it, since nothing less can tell its status."""
+    service = FakeService()
+    got, head = (ask(service, method, path, query, {"x-request-id": "a"}) for method in ("GET", "HEAD"))
+    assert (head.status, head.headers, head.body) == (got.status, got.headers, b"")
+    assert head.length == len(got.body) > 0
+    assert len(service.requests) == (2 if "url" in query else 0)
+    assert got.length == -1, "only an answer without its body says how long that is"
+
+
+def test_head_of_what_is_only_posted_to_is_refused() -> None:
+    response = ask(FakeService(), "HEAD", "/v2/models/fake/infer")
+    assert (response.status, response.body) == (405, b"")
+    assert headers(response)["Allow"] == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/predict/x", "/PREDICT", "", "predict", "/../healthz", "/é" * 500])
@@ -46,8 +98,8 @@ def test_another_path_is_refused_with_those_that_are_there(path: str) -> None:
         return
     told = problem(response)
     assert (response.status, told["code"]) == (404, "not-found")
-    assert told["detail"].endswith("there is at /, /predict, /healthz, /readyz, /model.")
-    assert len(told["detail"]) < 250
+    assert "there is at /, /predict, /healthz, /readyz, /model, /openapi.json, /v2" in told["detail"]
+    assert len(told["detail"]) < 300
 
 
 def test_healthz_asks_nothing_of_the_model() -> None:
@@ -212,12 +264,10 @@ def test_model_is_asked_of_by_name_where_there_are_several() -> None:
     assert problem(none)["detail"] == "'large' is not a model of this function; models are dogs-vs-cats, small."
 
 
-def test_model_is_503_while_it_cannot_be_used() -> None:
-    class Broken(FakeService):
-        class Fake(FakePredictor):
-            def load(self, deadline: object = None) -> None:
-                raise ModelUnavailable("No engine can run the model.")
+def test_model_is_503_while_it_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(deadline: object = None) -> None:
+        raise ModelUnavailable("No engine can run the model.")
 
-        predictor = Fake()  # type: ignore[assignment]
-
-    assert problem(ask(Broken(), "GET", "/model"))["code"] == "model-unavailable"
+    service = FakeService()
+    monkeypatch.setattr(service.fake, "load", load)
+    assert problem(ask(service, "GET", "/model"))["code"] == "model-unavailable"

@@ -76,9 +76,12 @@ class FcHttp(HttpBinding[Event, Event]):
             raise InvalidRequest("The event is not a request in the format v1.") from error
 
     def write(self, response: HttpResponse) -> Event:
-        """Return ``response`` in the format v1; every body is text, so none is base64."""
-        answer = {"statusCode": response.status, "headers": dict(response.headers)}
-        return {**answer, "isBase64Encoded": False, "body": response.body.decode()}
+        """Return ``response`` in the format v1; tensors in binary are the only body that is no text."""
+        headers = dict(response.headers)
+        binary = headers.get("Content-Type") == "application/octet-stream"
+        body = base64.b64encode(response.body) if binary else response.body
+        answer = {"statusCode": response.status, "headers": headers}
+        return {**answer, "isBase64Encoded": binary, "body": body.decode()}
 
 
 class _Events(WholeEvent):

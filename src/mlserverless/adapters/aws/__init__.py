@@ -23,6 +23,7 @@ from mlserverless.adapters.aws.trigger import Event, LambdaTrigger
 from mlserverless.deadline import granted
 from mlserverless.errors import InvalidRequest
 from mlserverless.serving import Service
+from mlserverless.signals import place
 
 TRIGGERS: tuple[type[LambdaTrigger], ...] = (
     *(HttpApi, RestApi, LoadBalancer),
@@ -44,6 +45,7 @@ def _handler(service: Service, triggers: Sequence[type[LambdaTrigger]]) -> Calla
 
     def handler(event: Event, context: Any) -> Any:
         deadline = granted(context.get_remaining_time_in_millis() / 1000)
+        place[0] = getattr(context, "invoked_function_arn", "")
         for trigger in made:
             if isinstance(event, dict) and trigger.accepts(event):
                 return trigger.handle(event, context.aws_request_id, deadline)

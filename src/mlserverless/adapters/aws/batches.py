@@ -18,13 +18,17 @@ from mlserverless.types import Outcome, Request
 
 
 class _Batch:
+    faas_trigger = "pubsub"
+
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Event:
         """Answer every message, and name those that must be delivered again."""
         again = self._comes_again(records_of(event))
-        reply: Event = serve(self, (request_id, event), self._service, deadline, in_turn=again)
+        reply: Event = serve(
+            self, (request_id, event), self._service, deadline, in_turn=again, invocation=request_id
+        )
         return reply
 
     def split(self, event: tuple[str, Event]) -> Sequence[Part]:

@@ -14,6 +14,7 @@ from mlserverless.events.schedule import Schedule, Tick
 from mlserverless.events.whole import WholeEvent
 from mlserverless.recording import serve
 from mlserverless.serving import Service, answer_each, problem
+from mlserverless.signals.lines import Results
 from mlserverless.web import body
 
 TIMERS = ("aws.events", "aws.scheduler")
@@ -26,7 +27,7 @@ class _Notification(WholeEvent):
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Any:
         """Answer every part; an exception is a failed invocation."""
-        return serve(self, (request_id, event), self.service, deadline)
+        return serve(self, (request_id, event), self.service, deadline, invocation=request_id)
 
     def split(self, event: tuple[str, Event]) -> Sequence[Part]:
         """Return the event's parts; a removal and S3's test event have none."""
@@ -35,6 +36,8 @@ class _Notification(WholeEvent):
 
 class S3Notification(_Notification):
     """S3 event notification: a record an object, keys form-encoded. S3's test event has no records."""
+
+    faas_trigger = "datasource"
 
     @staticmethod
     def accepts(event: Event) -> bool:
@@ -79,7 +82,8 @@ class ScheduledEvent:
 
     def handle(self, event: Event, request_id: str, deadline: Deadline) -> Any:
         """Warm up, or classify the list that the setting ``schedule_source`` names."""
-        return self._schedule(Tick(str(event.get("id") or request_id), str(event.get("time", ""))), deadline)
+        tick = Tick(str(event.get("id") or request_id), str(event.get("time", "")))
+        return self._schedule(tick, deadline, invocation=request_id)
 
 
 class WarmUp:
@@ -115,17 +119,25 @@ class DirectInvoke:
 
         Lambda logs and answers what is raised: our own errors without their causes, nothing of any other.
         """
+        call = self._service.signals.begin("other", {}, request_id)
+        results: Results = ()
         try:
-            return self._answer(event, request_id, deadline)
+            answer, results = self._answer(event, request_id, deadline)
+            return answer
         except MlserverlessError as error:
+            results = (problem(error, request_id),)
             raise error from None
         except Exception as error:  # noqa: BLE001 - the boundary: its text is for nobody, its trace for the log
-            raise InternalError(problem(error, request_id).detail) from None
+            results = (problem(error, request_id),)
+            raise InternalError(results[0].detail) from None
+        finally:
+            self._service.signals.end(call, results, request_id)
 
-    def _answer(self, event: Event, request_id: str, deadline: Deadline) -> Event:
+    def _answer(self, event: Event, request_id: str, deadline: Deadline) -> tuple[Event, Results]:
         asked = body.asked(event, request_id, self._service.predictor.settings.max_batch)
         if not asked.batch:
             request = asked.decode(asked.items[0][1])._replace(id=request_id)
-            return self._service.predict(request, deadline).to_dict()
+            result = self._service.predict(request, deadline)
+            return result.to_dict(), (result,)
         outcomes = answer_each(asked.items, asked.decode, self._service.predict_member, deadline)
-        return {"results": [outcome.to_dict() for outcome in outcomes]}
+        return {"results": [outcome.to_dict() for outcome in outcomes]}, [outcome.result for outcome in outcomes]

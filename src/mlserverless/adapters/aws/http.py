@@ -10,6 +10,7 @@ from mlserverless.serving import Service
 from mlserverless.web.app import WebApp
 from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 
+OCTETS = "application/octet-stream"
 BROKEN = (KeyError, TypeError, AttributeError, ValueError)  # what an event that is none of ours runs into
 
 
@@ -49,7 +50,7 @@ class HttpApi(_Http, HttpBinding[Event, Event]):
             raise InvalidRequest("The event is not a request in the payload format 2.0.") from error
 
     def write(self, response: HttpResponse) -> Event:
-        """Return ``response`` in the payload format 2.0; every body of ours is text, so none is base64."""
+        """Return ``response`` in the payload format 2.0."""
         return _answer(response)
 
 
@@ -131,12 +132,11 @@ class LoadBalancer(_Http):
 
 
 def _answer(response: HttpResponse) -> Event:
-    return {
-        "statusCode": response.status,
-        "headers": dict(response.headers),
-        "body": response.body.decode(),
-        "isBase64Encoded": False,
-    }
+    headers = dict(response.headers)
+    # Every other body of ours is text. A REST API decodes what is in its binaryMediaTypes, the others all of it.
+    binary = headers.get("Content-Type") == OCTETS
+    body = base64.b64encode(response.body) if binary else response.body
+    return {"statusCode": response.status, "headers": headers, "body": body.decode(), "isBase64Encoded": binary}
 
 
 def _without(stage: str, path: str) -> str:

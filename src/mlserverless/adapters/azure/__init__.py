@@ -20,7 +20,7 @@ from mlserverless.adapters.azure.events import (
     ServiceBusMessage,
     Timer,
 )
-from mlserverless.adapters.azure.http import FunctionHttp
+from mlserverless.adapters.azure.http import FunctionHttp, traceparent
 from mlserverless.serving import Service
 from mlserverless.sinks import Sink
 
@@ -28,8 +28,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 STORAGE = "AzureWebJobsStorage"
 # Azure shows what is logged; what is printed is lost there.
 _results = logging.getLogger("mlserverless.results")
-_results.setLevel(logging.INFO)
-service = Service(write=_results.info)
+_results.setLevel(logging.DEBUG)  # what is not to be logged does not come here
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+service = Service(write=_results.info, tell=lambda level, line: _results.log(_LEVELS[level], "%s", line))
 warm_up = service.warm_up
 _http, _blob, _timer = FunctionHttp(service), BlobCreated(service), Timer(service)
 _queue, _bus, _grid, _hub = (
@@ -56,7 +57,7 @@ service_bus, event_hub, timer = _blueprint(), _blueprint(), _blueprint()
 @http.route(route="{*path}", methods=METHODS)
 def predict(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answer HTTP: the wire contract's routes."""
-    return _http(req, context.invocation_id)
+    return _http(req, context.invocation_id, traceparent(context))
 
 
 @blob.function_name("image_created")
@@ -74,7 +75,7 @@ def image_created(event: func.InputStream, context: func.Context, sink: Sink | N
     version = next(
         (told[name] for name in ("ETag", "LastModified") if isinstance(told.get(name), str)), context.invocation_id
     )
-    _blob(Blob(event.read(), event.uri or event.name or "", context.invocation_id, version), sink)
+    _blob(Blob(event.read(), event.uri or event.name or "", context.invocation_id, version), sink, context)
 
 
 @queue.function_name("message_queued")
@@ -83,18 +84,18 @@ def image_created(event: func.InputStream, context: func.Context, sink: Sink | N
 )
 @results(queue)
 @entry(func.QueueMessage)
-def message_queued(event: func.QueueMessage, _: func.Context, sink: Sink | None) -> None:
+def message_queued(event: func.QueueMessage, context: func.Context, sink: Sink | None) -> None:
     """Classify what a queue's message names."""
-    _queue(event, sink)
+    _queue(event, sink, context)
 
 
 @event_grid.function_name("event_published")
 @event_grid.event_grid_trigger(arg_name="event")
 @results(event_grid)
 @entry(func.EventGridEvent)
-def event_published(event: func.EventGridEvent, _: func.Context, sink: Sink | None) -> None:
+def event_published(event: func.EventGridEvent, context: func.Context, sink: Sink | None) -> None:
     """Classify what an Event Grid event names."""
-    _grid(event, sink)
+    _grid(event, sink, context)
 
 
 @service_bus.function_name("message_received")
@@ -105,9 +106,9 @@ def event_published(event: func.EventGridEvent, _: func.Context, sink: Sink | No
 )
 @results(service_bus)
 @entry(func.ServiceBusMessage)
-def message_received(event: func.ServiceBusMessage, _: func.Context, sink: Sink | None) -> None:
+def message_received(event: func.ServiceBusMessage, context: func.Context, sink: Sink | None) -> None:
     """Classify what a Service Bus message names."""
-    _bus(event, sink)
+    _bus(event, sink, context)
 
 
 # Without a policy of its own a failed batch is passed over; -1 tries until it passes (Microsoft Learn, "Azure
@@ -124,9 +125,9 @@ def message_received(event: func.ServiceBusMessage, _: func.Context, sink: Sink 
 )
 @results(event_hub)
 @entry(list[func.EventHubEvent])
-def events_streamed(event: list[func.EventHubEvent], _: func.Context, sink: Sink | None) -> None:
+def events_streamed(event: list[func.EventHubEvent], context: func.Context, sink: Sink | None) -> None:
     """Classify what an event hub's batch names."""
-    _hub(event, sink)
+    _hub(event, sink, context)
 
 
 @timer.function_name("scheduled")

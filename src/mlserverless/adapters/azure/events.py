@@ -13,6 +13,7 @@ from typing import Any
 import azure.functions as func
 
 from mlserverless.adapters.azure import limits
+from mlserverless.adapters.azure.http import traceparent
 from mlserverless.deadline import granted
 from mlserverless.events import Part, cloudevent, envelopes, message, parts
 from mlserverless.events.objects import blob_place
@@ -27,6 +28,13 @@ from mlserverless.types import Outcome, Request
 HOLD_S, LONGEST_HOLD_S = 1.0, 30.0
 
 
+def told(context: func.Context | None) -> dict[str, Any]:
+    """Return what the log says of an invocation besides its items: its id, and the trace that the host began."""
+    if context is None:
+        return {}
+    return {"invocation": context.invocation_id, "headers": {"traceparent": traceparent(context)}}
+
+
 class Blob(NamedTuple):
     """A blob that Azure delivered: its bytes, its address, the invocation's id, its ETag or when it changed."""
 
@@ -39,9 +47,11 @@ class Blob(NamedTuple):
 class BlobCreated(WholeEvent):
     """A blob trigger, polled or by Event Grid, which brings the blob's bytes with it."""
 
-    def __call__(self, blob: Blob, sink: Sink | None = None) -> None:
+    faas_trigger = "datasource"
+
+    def __call__(self, blob: Blob, sink: Sink | None = None, context: func.Context | None = None) -> None:
         """Answer the blob."""
-        serve(self, blob, self.service, granted(limits.LIMIT_S), sink=sink)
+        serve(self, blob, self.service, granted(limits.LIMIT_S), sink=sink, **told(context))
 
     def split(self, event: Blob) -> Sequence[Blob]:
         """Return the blob itself, the only item."""
@@ -56,8 +66,8 @@ class BlobCreated(WholeEvent):
 class _Messages(WholeEvent):
     """Events that bring a message each."""
 
-    def _serve(self, event: Any, sink: Sink | None) -> None:
-        serve(self, event, self.service, granted(limits.LIMIT_S), sink=sink)
+    def _serve(self, event: Any, sink: Sink | None, context: func.Context | None) -> None:
+        serve(self, event, self.service, granted(limits.LIMIT_S), sink=sink, **told(context))
 
     def split(self, event: Any) -> Sequence[Part]:
         raise NotImplementedError
@@ -66,9 +76,11 @@ class _Messages(WholeEvent):
 class QueueMessage(_Messages):
     """A Queue Storage message: ``{"url": …}``, a URL, or an Event Grid event that was sent to the queue."""
 
-    def __call__(self, queued: func.QueueMessage, sink: Sink | None = None) -> None:
+    def __call__(
+        self, queued: func.QueueMessage, sink: Sink | None = None, context: func.Context | None = None
+    ) -> None:
         """Answer the message."""
-        self._serve(queued, sink)
+        self._serve(queued, sink, context)
 
     def split(self, event: func.QueueMessage) -> Sequence[Part]:
         """Return what the message asks for."""
@@ -83,11 +95,13 @@ class ServiceBusMessage(_Messages):
     would dead-letter whatever came meanwhile. So the message is held for a while first, each time twice as long.
     """
 
-    def __call__(self, received: func.ServiceBusMessage, sink: Sink | None = None) -> None:
+    def __call__(
+        self, received: func.ServiceBusMessage, sink: Sink | None = None, context: func.Context | None = None
+    ) -> None:
         """Answer the message."""
         deadline = granted(limits.LIMIT_S)
         try:
-            serve(self, received, self.service, deadline, sink=sink)
+            serve(self, received, self.service, deadline, sink=sink, **told(context))
         except Redeliver:
             count = received.delivery_count or 1
             sleep(min(HOLD_S * 2 ** min(count - 1, 10), LONGEST_HOLD_S, deadline.remaining()))
@@ -103,9 +117,11 @@ class ServiceBusMessage(_Messages):
 class EventGridEvent(_Messages):
     """An Event Grid event in either schema: ``Microsoft.Storage.BlobCreated``, or one whose data is a request."""
 
-    def __call__(self, event: func.EventGridEvent, sink: Sink | None = None) -> None:
+    def __call__(
+        self, event: func.EventGridEvent, sink: Sink | None = None, context: func.Context | None = None
+    ) -> None:
         """Answer the event."""
-        self._serve(event, sink)
+        self._serve(event, sink, context)
 
     def split(self, event: Any) -> Sequence[Part]:
         """Return what the event asks for; azure-functions hands CloudEvents over as another class."""
@@ -123,9 +139,11 @@ class EventHubBatch(_Messages):
     only what may pass is handed back; what never will is recorded, in the log at least, and passed over.
     """
 
-    def __call__(self, events: Sequence[func.EventHubEvent], sink: Sink | None = None) -> None:
+    def __call__(
+        self, events: Sequence[func.EventHubEvent], sink: Sink | None = None, context: func.Context | None = None
+    ) -> None:
         """Answer the batch."""
-        self._serve(events, sink)
+        self._serve(events, sink, context)
 
     def split(self, event: Sequence[func.EventHubEvent]) -> Sequence[Part]:
         """Return what each event of the batch asks for; it goes by its hub, its partition, its number there."""
@@ -152,4 +170,4 @@ class Timer:
         """Warm up, or classify the list that the setting ``schedule_source`` names."""
         status = getattr(timer, "schedule_status", None) or {}
         due = status.get("Next") or datetime.now(UTC).isoformat(timespec="minutes")
-        self._schedule(Tick(invocation_id, str(due)), granted(limits.LIMIT_S))
+        self._schedule(Tick(invocation_id, str(due)), granted(limits.LIMIT_S), invocation=invocation_id)

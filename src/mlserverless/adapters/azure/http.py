@@ -13,16 +13,25 @@ from mlserverless.web.http import HttpBinding, HttpRequest, HttpResponse
 KEYS = ("code", "clientId")  # where a caller puts a function key, which the host has checked by then
 
 
+def traceparent(context: func.Context) -> str:
+    """Return the ``traceparent`` that the host gave an invocation, "" for none."""
+    told: str = getattr(getattr(context, "trace_context", None), "trace_parent", "") or ""
+    return told
+
+
 class FunctionHttp(HttpBinding[func.HttpRequest, func.HttpResponse]):
     """An HTTP trigger: Azure's request in, Azure's response out."""
 
     def __init__(self, service: Service) -> None:
         self._app = WebApp(service)
 
-    def __call__(self, request: func.HttpRequest, invocation_id: str) -> func.HttpResponse:
-        """Answer through the web app."""
+    def __call__(self, request: func.HttpRequest, invocation_id: str, trace: str = "") -> func.HttpResponse:
+        """Answer through the web app. ``trace`` is the host's ``traceparent``, whose span the caller's began."""
+        asked = self.read(request)
+        if trace:
+            asked.headers["traceparent"] = trace
         response = self._app(
-            self.read(request),
+            asked,
             platform_id=invocation_id,
             deadline=granted(limits.LIMIT_S).within(limits.HTTP_LIMIT_S),
         )

@@ -99,7 +99,7 @@ def _compile(template: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
             pattern += _literal(segment[end : part.start()], template) + f"({_one(part)})"
             end = part.end()
         pattern += _literal(segment[end:], template)
-    return re.compile(f"{pattern}/?", re.IGNORECASE), tuple(names)
+    return re.compile(f"{pattern}/?", re.IGNORECASE | re.DOTALL), tuple(names)  # a line break is a letter, too
 
 
 def _one(parameter: re.Match[str]) -> str:
