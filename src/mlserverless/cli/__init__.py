@@ -9,21 +9,37 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-COMMANDS = {
-    "predict": "Classify images: URLs, files, or - for standard input.",
-    "bench": "Measure cold starts and requests; keep a budget; choose a size.",
-    "inspect": "Tell what a model file holds, and which engines run it.",
-    "convert": "Turn a trained model into a model folder, and compare both.",
-    "certify": "Compare what is served with what your notebook computed.",
-    "init": "Write a project that can be deployed to the clouds you choose.",
-    "doctor": "Check offline whether a cloud will take what is to be deployed.",
-    "build": "Build the smallest package that answers right, for one cloud.",
-    "deploy": "Check, build, and deploy with the provider's own tool.",
-    "conform": "Ask an endpoint, anywhere, whether it keeps the wire contract.",
-    "serve": "Serve the model in a cloud's real runtime, on this machine.",
+STAGES = {
+    "Try": {
+        "predict": "Classify images: URLs, files, or - for standard input.",
+        "serve": "Serve the model in a cloud's real runtime, on this machine.",
+        "batch": "Classify a folder, list or bucket; go on where it stopped.",
+    },
+    "Bring a model": {
+        "inspect": "Tell what a model file holds, and which engines run it.",
+        "convert": "Turn a trained model into a model folder, and compare both.",
+        "certify": "Compare what is served with what your notebook computed.",
+    },
+    "Deploy": {
+        "init": "Write a project that can be deployed to the clouds you choose.",
+        "doctor": "Check offline whether a cloud will take what is to be deployed.",
+        "build": "Build the smallest package that answers right, for one cloud.",
+        "deploy": "Check, build, and deploy with the provider's own tool.",
+    },
+    "Measure": {
+        "bench": "Measure cold starts and requests; keep a budget; choose a size.",
+        "conform": "Ask an endpoint, anywhere, whether it keeps the wire contract.",
+    },
+    "This command line": {
+        "completion": "Print what makes a shell complete commands, options and models.",
+        "help": "Show a command's help.",
+    },
 }
+COMMANDS = {name: does for stage in STAGES.values() for name, does in stage.items()}
 FAILED, WRONG, UNUSABLE = 1, 2, 3
 WIDE = 120  # columns of a table in a file or a pipe, which say nothing of how wide they are
+COMPLETE = "_MLSERVERLESS_COMPLETE"  # the variable by which a shell asks for completions
+EPILOG = "mlserverless COMMAND --help has examples, exit codes and where to read on."
 
 
 def width() -> int | None:
@@ -41,10 +57,12 @@ def main() -> None:
     except ImportError:
         sys.stderr.write('The command line needs click and rich: pip install "mlserverless[cli]"\n')
         raise SystemExit(UNUSABLE) from None
-    _group(click)(prog_name="mlserverless")
+    group(click)(prog_name="mlserverless", complete_var=COMPLETE)
 
 
-def _group(click: Any) -> Any:
+def group(click: Any) -> Any:
+    """Return the command that has all the others."""
+
     class Lazy(click.Group):  # type: ignore[misc]  # its base is Any here, since click is optional
         def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
             return list(COMMANDS)
@@ -52,13 +70,31 @@ def _group(click: Any) -> Any:
         def get_command(self, ctx: Any, name: str) -> Any:  # noqa: ARG002
             return getattr(import_module(f"mlserverless.cli.{name}"), name) if name in COMMANDS else None
 
-        def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-            with formatter.section("Commands"):
-                formatter.write_dl(list(COMMANDS.items()))
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            if args and args[0] not in COMMANDS and args[0][:1] != "-":
+                from mlserverless.cli.suggest import meant
 
-    @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})  # type: ignore[untyped-decorator]
+                more = meant(args[0], COMMANDS)
+                raise click.UsageError(f"No such command {args[0]!r}.{more}", ctx)
+            return super().resolve_command(ctx, args)
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+            longest = max(map(len, COMMANDS))
+            for stage, commands in STAGES.items():
+                with formatter.section(stage):
+                    formatter.write_dl([(name.ljust(longest), does) for name, does in commands.items()])
+
+        def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+            from click.shell_completion import CompletionItem
+
+            names = [CompletionItem(n, help=does) for n, does in COMMANDS.items() if n.startswith(incomplete)]
+            return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    settings = {"help_option_names": ["-h", "--help"]}
+
+    @click.group(cls=Lazy, context_settings=settings, epilog=EPILOG)  # type: ignore[untyped-decorator]
     @click.version_option(package_name="mlserverless", message="%(version)s")  # type: ignore[untyped-decorator]
-    def group() -> None:
+    def mlserverless() -> None:
         """Run a TFLite image classifier on any cloud's functions, or here."""
 
-    return group
+    return mlserverless

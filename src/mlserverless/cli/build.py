@@ -8,8 +8,12 @@ import click
 
 from mlserverless.bundle import targets
 from mlserverless.cli import UNUSABLE, WRONG
+from mlserverless.cli.answers import JSON, show, stop
 from mlserverless.cli.checked import examine
-from mlserverless.cli.chosen import ARCH, MODELS, PYTHON, settings_models
+from mlserverless.cli.chosen import ARCH, CLOUD, MODELS, PYTHON, settings_models
+from mlserverless.cli.command import command
+from mlserverless.cli.progress import QUIET, console, say, steps
+from mlserverless.cli.suggest import meant
 from mlserverless.errors import MlserverlessError
 from mlserverless.formats import PLUGINS
 
@@ -17,16 +21,43 @@ from mlserverless.formats import PLUGINS
 def _formats(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
     given = tuple(part.strip().lower() for part in (text or ",".join(PLUGINS)).split(","))
     if unknown := [name for name in given if name not in PLUGINS]:
-        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(PLUGINS)}.", context, option)
+        told = f"{unknown[0]!r} is not one of {', '.join(PLUGINS)}.{meant(unknown[0], PLUGINS)}"
+        raise click.BadParameter(told, context, option)
     return given
 
 
-@click.command(epilog="Example: mlserverless build aws --model models/mine --arch arm64")
-@click.argument("provider", type=click.Choice(targets.PROVIDERS))
+@command(
+    examples=(
+        ("A zip for Lambda on ARM", "mlserverless build aws --model models/mine --arch arm64"),
+        ("Smaller: JPEG alone, from https alone", "mlserverless build azure --formats jpeg --no-stores"),
+        ("A container image's context", "mlserverless build container --out build/image"),
+    ),
+    groups={
+        "What is packed": ("models", "python", "arch", "formats", "stores"),
+        "How": ("out", "image", "layer", "slim", "strip", "check"),
+    },
+    answer={
+        "target, mlserverless, root": "what for, by which version, the package's folder",
+        "unpacked, zipped, peak_megabytes": "bytes; the memory that an answer takes",
+        "models, proof": "what is in it, and how it was shown to answer right",
+        "archives, files": "each archive's sha256 and bytes; one sha256 of all that was written",
+        "packages, contents": "versions; the bytes of each part",
+        "dropped_bytes, dropped": "what was left out, by the rule that says why",
+    },
+    exits={0: "the package is built and proven", 1: "a check says that it should not be deployed"},
+    pages=("docs/reference/packages.md", "docs/how-to/images.md"),
+)
+@CLOUD
 @MODELS
 @PYTHON
 @ARCH
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: build/PROVIDER]")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where it is written [default: build/CLOUD].",
+)
 @click.option("--image", is_flag=True, help="aws, azure: a container image's context instead of a zip.")
 @click.option("--layer", is_flag=True, help="aws: others' packages in a layer of their own.")
 @click.option("--formats", callback=_formats, help="Image formats that it opens, with commas [default: all].")
@@ -34,15 +65,17 @@ def _formats(context: click.Context, option: click.Parameter, text: str | None) 
 @click.option("--slim/--no-slim", default=True, show_default=True, help="Leave out what predictions do without.")
 @click.option("--strip", is_flag=True, help="Without the libraries' symbol tables (takes binutils).")
 @click.option("--check/--no-check", default=True, show_default=True, help="Run the doctor's checks around it.")
-@click.option("--json", "as_json", is_flag=True, help="Print build.json instead of tables.")
+@JSON
+@QUIET
 def build(
-    provider: str,
+    cloud: str,
     python: str,
     arch: str,
     models: tuple[str, ...],
     out: Path | None,
     check: bool,
     as_json: bool,
+    quiet: bool,
     **given: Any,
 ) -> None:
     """Build the smallest package that answers right, for one cloud.
@@ -50,44 +83,36 @@ def build(
     The target's own wheels are resolved, whatever machine this is; golden predictions tell what can be left out
     and show that it is not missed; the archive is the same bytes each time. build.json has all of it.
     """
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
-
     from mlserverless.bundle.build import MADE, STEPS
     from mlserverless.bundle.build import build as make
     from mlserverless.bundle.report import render
     from mlserverless.bundle.resolve import BuildError
 
-    console, errors, folder = Console(), Console(stderr=True), out or Path("build", provider)
+    folder = out or Path("build", cloud)
     try:
-        target, chosen = targets.target(provider, python, arch), models or settings_models()
+        target, chosen = targets.target(cloud, python, arch), models or settings_models()
     except (ValueError, MlserverlessError) as error:
-        raise SystemExit(_failed(errors, error, WRONG)) from error
+        raise stop(error, WRONG, "build") from error
     if check:
         examine(target, chosen, None, "Nothing was built")
-    with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=errors) as bar:
-        task = bar.add_task("", total=STEPS)
+    try:
+        with steps(quiet=quiet, lines=True) as bar:
+            bar("", STEPS)
 
-        def tell(word: str) -> None:
-            if word.startswith("put back"):
-                errors.print(word)
-            else:
-                bar.update(task, description=word, advance=1)
+            def tell(word: str) -> None:
+                if not word.startswith("put back"):
+                    bar(word)
+                elif not quiet:
+                    say(word)
 
-        try:
             package = make(
                 target, model=chosen[0], models=chosen[1:], out=folder, project=Path(), tell=tell, **given
             )
-        except (BuildError, MlserverlessError, OSError) as error:
-            raise SystemExit(_failed(errors, error, UNUSABLE)) from error
+    except (BuildError, MlserverlessError, OSError) as error:
+        raise stop(error, UNUSABLE, "build") from error
     if as_json:
-        click.echo(json.dumps(json.loads((folder / MADE).read_text(encoding="utf-8"))))
+        show(json.loads((folder / MADE).read_text(encoding="utf-8")))
     else:
-        console.print(render(package))
+        console(width=None, highlight=True).print(render(package))
     if check:
         examine(target, chosen, package, f"Do not deploy {folder}")
-
-
-def _failed(errors: Any, error: Exception, code: int) -> int:
-    errors.print(f"build: {error}", style="red", highlight=False, markup=False)
-    return code

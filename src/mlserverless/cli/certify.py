@@ -1,13 +1,17 @@
 """``mlserverless certify``: what a notebook computed against what is served, stage by stage."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlserverless.cli import FAILED, UNUSABLE, WRONG, width
-from mlserverless.errors import ConfigError, ImageError, InvalidRequest, MlserverlessError, ModelUnavailable
+from mlserverless.cli import FAILED, UNUSABLE, WRONG, completing
+from mlserverless.cli.answers import JSON, show, stop
+from mlserverless.cli.chosen import ENGINE
+from mlserverless.cli.command import command
+from mlserverless.cli.progress import QUIET, console, steps
+from mlserverless.cli.suggest import meant
+from mlserverless.errors import ConfigError, ImageError, InvalidRequest, ModelUnavailable
 
 if TYPE_CHECKING:
     from mlserverless.certification.certify import Report
@@ -29,20 +33,41 @@ def _tolerances(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -
         if name not in TOLERANCES or not 0 <= value < float("inf"):
             raise click.BadParameter(
                 f"{one!r} is not STAGE=NUMBER; stages are {', '.join(TOLERANCES)}, numbers are from 0 on."
+                + meant(name, () if name in TOLERANCES else TOLERANCES)
             )
         found[name] = value
     return found
 
 
-@click.command(epilog="Example: mlserverless certify models/mine --reference notebook.npz")
-@click.argument("model", metavar="MODEL")
+@command(
+    examples=(
+        ("Against what the notebook saved", "mlserverless certify models/mine --reference notebook.npz"),
+        (
+            "A decoder that may differ more, nothing written",
+            "mlserverless certify models/mine --reference notebook.npz --tolerance decode=4 --dry-run",
+        ),
+    ),
+    groups={"What is compared": ("reference", "engine", "tolerances")},
+    answer={
+        "model, engine, reference, images": "what was compared with what",
+        "certified": "whether all stages agree",
+        "step": "the first that diverges, or null",
+        "stages": "each: name, verdict, difference, tolerance",
+        "findings": "each: step, what was told, the line that mends it and where",
+        "certificate": "what was, or would be, written; null where it diverges",
+        "written": "the file that it was written into, or null",
+    },
+    exits={0: "certified", 1: "it diverges", 2: "the reference or an option cannot be read"},
+    pages=("docs/how-to/certify-a-model.md",),
+)
+@click.argument("model", metavar="MODEL", shell_complete=completing.models)
 @click.option(
     "--reference",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="What the notebook saved: an .npz file, see docs/how-to/certify-a-model.md.",
 )
-@click.option("--engine", help="auto, litert, litert-python, tflite-runtime, tensorflow or onnxruntime.")
+@ENGINE
 @click.option(
     "--tolerance",
     "tolerances",
@@ -52,7 +77,8 @@ def _tolerances(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -
     help="How far a stage may differ, as decode=4 or top1=0.95; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Compare, and leave model.toml as it is.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@JSON
+@QUIET
 def certify(
     model: str,
     reference: Path,
@@ -60,54 +86,45 @@ def certify(
     tolerances: dict[str, float],
     dry_run: bool,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Compare MODEL with what a notebook computed, and write the certificate into its model.toml.
 
-    Names the first step that diverges, by how much, the mistake that explains it and the line that mends it. Exit
-    code: 0 certified, 1 it diverges, 2 the reference or an option cannot be read, 3 the model cannot be used.
+    Names the first step that diverges, by how much, the mistake that explains it and the line that mends it.
     """
-    from rich.console import Console
-
     from mlserverless.certification import writing
     from mlserverless.certification.certify import certify as compare
     from mlserverless.certification.reference import read_reference
 
-    errors = Console(stderr=True)
     settings = {"engine": engine} if engine else {}
     try:
-        with errors.status("reading") as status:
-            found = compare(model, read_reference(reference), tolerances, tell=status.update, **settings)
+        with steps(quiet=quiet) as tell:
+            tell("reading")
+            found = compare(model, read_reference(reference), tolerances, tell=tell, **settings)
     except (InvalidRequest, ImageError, ConfigError) as error:
-        raise _stop(error, WRONG) from error
+        raise stop(error, WRONG) from error
     except ModelUnavailable as error:
-        raise _stop(error, UNUSABLE) from error
+        raise stop(error, UNUSABLE) from error
     written = None
     if found.certified and found.folder is not None and not dry_run:
         written = found.folder / "model.toml"
         try:
             writing.write(written, found.certificate)
         except ModelUnavailable as error:
-            raise _stop(error, UNUSABLE) from error
+            raise stop(error, UNUSABLE) from error
     if as_json:
-        told = found.to_dict() | {"written": str(written) if written else None}
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        show(found.to_dict() | {"written": str(written) if written else None})
     else:
         _show(found, written, dry_run)
     if not found.certified:
         raise SystemExit(FAILED)
 
 
-def _stop(error: MlserverlessError, code: int) -> SystemExit:
-    click.echo(f"{error.code}: {error}", err=True)
-    return SystemExit(code)
-
-
 def _show(found: "Report", written: Path | None, dry_run: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=width(), highlight=False)
+    out = console()
     table = Table("stage", "", "largest", "mean", "beyond", "worst image", "tolerance", box=None, pad_edge=False)
     table.title_justify = "left"
     table.title = Text(f"{found.model} on {found.engine}, {found.reference.count} images", "table.title")
@@ -122,22 +139,22 @@ def _show(found: "Report", written: Path | None, dry_run: bool) -> None:
         table.add_row(*cells)
         if stage.note and stage.unit:
             table.add_row("", Text(stage.note, style="dim"))
-    console.print(table)
+    out.print(table)
     for number, finding in enumerate(found.findings):
         head = "The first step that diverges" if number == 0 else "Then"
         told = finding.told[:1].upper() + finding.told[1:] + ("" if finding.told.endswith("?") else ".")
-        console.print(Text(f"\n{head}: {finding.step}. {told}", style="bold"))
+        out.print(Text(f"\n{head}: {finding.step}. {told}", style="bold"))
         if finding.mend:
             proof = ", with which it fits" if finding.proven else ""
-            console.print(Text(f"  mend it in the {_where(finding.where)}{proof}:"))
+            out.print(Text(f"  mend it in the {_where(finding.where)}{proof}:"))
             for line in finding.mend.splitlines():
-                console.print(Text(f"    {line}", style="cyan"))
+                out.print(Text(f"    {line}", style="cyan"))
     if found.certified:
-        console.print(Text("\nCertified: what is served is what the notebook has.", style="bold green"))
+        out.print(Text("\nCertified: what is served is what the notebook has.", style="bold green"))
         place = f"Written: [certificate] in {written}."
         if written is None:
             place = "Not written (--dry-run)." if dry_run else "Not written: that takes a model folder."
-        console.print(Text(place))
+        out.print(Text(place))
 
 
 def _where(where: str) -> str:

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from mlserverless.cli import FAILED
+from mlserverless.cli.progress import say
 
 if TYPE_CHECKING:
     from mlserverless.bundle.package import Package
@@ -26,8 +25,9 @@ def examine(target: "Target", models: tuple[str, ...], package: "Package | None"
     found = look(target, deploy=deploy, project=Path(), model=models[0], others=models[1:], package=package)
     for finding in found:
         if finding.status != OK:
-            click.echo(f"{finding.status}: {finding.check}: {finding.told}\n  {finding.mend}", err=True)
+            colour = "red" if finding.status == FAIL else "yellow"
+            say(f"{finding.status}: {finding.check}: {finding.told}\n  {finding.mend}", colour)
     if any(finding.status == FAIL for finding in found):
         what = "the package" if package else "the project"
-        click.echo(f"{otherwise}: {what} would not be taken, or should not be. See above.", err=True)
+        say(f"{otherwise}: {what} would not be taken, or should not be. See above.", "red")
         raise SystemExit(FAILED)

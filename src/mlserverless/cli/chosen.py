@@ -1,18 +1,32 @@
-"""What `build`, `deploy` and `doctor` are told alike: which models, which Python, which architecture."""
+"""What several commands are told alike: which models, which cloud, which Python, which architecture."""
 
 import click
 
 from mlserverless.bundle import targets
+from mlserverless.cli import completing
+from mlserverless.cli.command import Choice
 from mlserverless.config import Settings
 
 MODELS = click.option(
     "--model",
     "models",
     multiple=True,
+    shell_complete=completing.models,
     help="A model folder, a file or a bundled model's name [default: the settings' own]; again for further ones.",
 )
-PYTHON = click.option("--python", default="3.13", show_default=True, type=click.Choice(targets.PYTHONS))
-ARCH = click.option("--arch", default="x86_64", show_default=True, type=click.Choice(targets.ARCHES))
+MODEL = click.option(
+    "--model",
+    shell_complete=completing.models,
+    help="A model folder, a model file or a bundled model's name [default: the settings' own].",
+)
+ENGINE = click.option("--engine", help="auto, litert, litert-python, tflite-runtime, tensorflow or onnxruntime.")
+CLOUD = click.argument("cloud", metavar="CLOUD", type=Choice(targets.PROVIDERS))
+PYTHON = click.option(
+    "--python", default="3.13", show_default=True, type=Choice(targets.PYTHONS), help="The function's Python."
+)
+ARCH = click.option(
+    "--arch", default="x86_64", show_default=True, type=Choice(targets.ARCHES), help="The processors it runs on."
+)
 
 
 def settings_models() -> tuple[str, ...]:

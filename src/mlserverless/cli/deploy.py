@@ -18,8 +18,11 @@ from mlserverless.bundle.deployment import (
     tool,
 )
 from mlserverless.cli import FAILED, UNUSABLE, WRONG
+from mlserverless.cli.answers import JSON, aside, show, stop
 from mlserverless.cli.checked import examine
-from mlserverless.cli.chosen import ARCH, MODELS, PYTHON, settings_models
+from mlserverless.cli.chosen import ARCH, CLOUD, MODELS, PYTHON, settings_models
+from mlserverless.cli.command import command
+from mlserverless.cli.progress import QUIET, say, steps
 from mlserverless.errors import ConfigError, MlserverlessError
 
 if TYPE_CHECKING:
@@ -29,8 +32,37 @@ if TYPE_CHECKING:
 NOTHING = "Nothing was uploaded"
 
 
-@click.command(epilog="Example: mlserverless deploy aws --name flowers --region eu-central-1 --dry-run")
-@click.argument("provider", type=click.Choice(targets.PROVIDERS))
+@command(
+    examples=(
+        ("What would be run", "mlserverless deploy aws --name flowers --region eu-central-1 --dry-run"),
+        ("Into a resource group of Azure's", "mlserverless deploy azure --name flowers --resource-group mine"),
+        (
+            "What was built before, with a template's parameter",
+            "mlserverless deploy aws --built --parameter MemorySize=1024",
+        ),
+    ),
+    groups={
+        "Where to": ("name", "region", "resource_group", "project", "template", "parameters"),
+        "What": ("models", "python", "arch", "built"),
+    },
+    answer={
+        "cloud, name": "where to, and as what",
+        "dry_run": "whether nothing was run",
+        "commands": "each: does, and command, as a shell takes it",
+        "missing": "why the provider's tool cannot be used here, or null",
+    },
+    exits={
+        0: "it is deployed, or was only to be shown",
+        1: "a check is red, or a provider's command failed",
+        3: "the provider's tool is missing, or the package cannot be built",
+    },
+    pages=(
+        "docs/how-to/deploy-to-aws.md",
+        "docs/how-to/deploy-to-azure.md",
+        "docs/how-to/deploy-to-google-cloud.md",
+    ),
+)
+@CLOUD
 @click.option("--dry-run", is_flag=True, help="Show the commands; check, build and run nothing.")
 @click.option("--name", help="Of the stack, app, function or image [default: the folder's].")
 @click.option("--region", default="", help="Where it runs [default: as the provider's tool is set up].")
@@ -43,15 +75,19 @@ NOTHING = "Nothing was uploaded"
 @MODELS
 @PYTHON
 @ARCH
-@click.option("--built", is_flag=True, help="Deploy what stands in build/PROVIDER, without building it again.")
+@click.option("--built", is_flag=True, help="Deploy what stands in build/CLOUD, without building it again.")
+@JSON
+@QUIET
 def deploy(
-    provider: str,
+    cloud: str,
     dry_run: bool,
     name: str | None,
     models: tuple[str, ...],
     python: str,
     arch: str,
     built: bool,
+    as_json: bool,
+    quiet: bool,
     **given: Any,
 ) -> None:
     """Deploy to a cloud with the provider's own tool, once the package is built and would be taken.
@@ -60,27 +96,50 @@ def deploy(
     """
     from mlserverless.bundle.resolve import BuildError
 
-    folder = Path("build", provider)
+    folder = Path("build", cloud)
     options = Options(default_name(Path()) if name is None else name, **given)
     try:
-        target = targets.target(provider, python, arch)
+        target = targets.target(cloud, python, arch)
         # Planned first, so that a wrong option is told before a build that takes a minute.
         planned = _planned(target, folder, options, models, built)
         if dry_run:
-            _show_all(provider, planned)
+            if as_json:
+                show(_document(cloud, options.name, planned, _missing(cloud)))
+            else:
+                _show_all(cloud, planned)
             return
-        tool(provider)
-        package = _built(folder) if built else _build(target, folder, models)
-        run(commands(package.target, folder, options, model_name("", package)), _show)
+        tool(cloud)
+        package = _built(folder) if built else _build(target, folder, models, quiet)
+        planned = commands(package.target, folder, options, model_name("", package))
+        with aside(as_json):
+            run(planned, _tell if as_json else _show)
     except CommandFailed as error:
-        for command in error.left:
-            click.echo(f"not run: {command}", err=True)
-        raise SystemExit(_failed(error, FAILED)) from error
+        for left in error.left:
+            say(f"not run: {left}")
+        raise stop(error, FAILED, "deploy") from error
     except (ValueError, ConfigError) as error:
-        raise SystemExit(_failed(error, WRONG)) from error
+        raise stop(error, WRONG, "deploy") from error
     except (ToolMissing, BuildError, MlserverlessError, OSError) as error:
-        raise SystemExit(_failed(error, UNUSABLE)) from error
-    click.echo(f"\n{options.name} is deployed.")
+        raise stop(error, UNUSABLE, "deploy") from error
+    if as_json:
+        show(_document(cloud, options.name, planned, None) | {"dry_run": False})
+    else:
+        click.echo(f"\n{options.name} is deployed.")
+
+
+def _document(cloud: str, name: str, planned: list[Command], missing: str | None) -> dict[str, Any]:
+    """Return what --json prints of a dry run."""
+    told = [{"does": one.does, "command": str(one)} for one in planned]
+    return {"cloud": cloud, "name": name, "dry_run": True, "commands": told, "missing": missing}
+
+
+def _missing(cloud: str) -> str | None:
+    """Return why the provider's tool cannot be used here; None where it can."""
+    try:
+        tool(cloud)
+    except ToolMissing as error:
+        return str(error)
+    return None
 
 
 def _planned(
@@ -97,29 +156,22 @@ def _planned(
     return commands(target, folder, options, name, deploy_folder(target, Path()))
 
 
-def _show_all(provider: str, planned: list[Command]) -> None:
-    for command in planned:
-        _show(command)
+def _show_all(cloud: str, planned: list[Command]) -> None:
+    for one in planned:
+        _show(one)
     click.echo("\nNothing was run. Without --dry-run the package is checked and built first.")
-    try:
-        tool(provider)
-    except ToolMissing as error:
-        click.echo(str(error))
+    if missing := _missing(cloud):
+        click.echo(missing)
 
 
-def _build(target: "Target", folder: Path, models: tuple[str, ...]) -> "Package":
-    from mlserverless.bundle.build import build
+def _build(target: "Target", folder: Path, models: tuple[str, ...], quiet: bool) -> "Package":
+    from mlserverless.bundle.build import STEPS, build
 
     chosen = models or settings_models()
     examine(target, chosen, None, NOTHING)
-    package = build(
-        target,
-        model=chosen[0],
-        models=chosen[1:],
-        out=folder,
-        project=Path(),
-        tell=lambda word: click.echo(f"build: {word}", err=True),
-    )
+    with steps(quiet=quiet, lines=True) as tell:
+        tell("", STEPS)
+        package = build(target, model=chosen[0], models=chosen[1:], out=folder, project=Path(), tell=tell)
     examine(target, chosen, package, NOTHING)
     return package
 
@@ -138,11 +190,10 @@ def _built(folder: Path) -> "Package":
     return package
 
 
-def _show(command: Command) -> None:
-    click.echo(f"\n# {command.does}\n{command}")
+def _show(one: Command) -> None:
+    click.echo(f"\n# {one.does}\n{one}")
     sys.stdout.flush()  # before the command's own output
 
 
-def _failed(error: Exception, code: int) -> int:
-    click.echo(f"deploy: {error}", err=True)
-    return code
+def _tell(one: Command) -> None:
+    say(f"\n# {one.does}\n{one}")

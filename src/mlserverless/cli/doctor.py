@@ -1,17 +1,19 @@
 """``mlserverless doctor``: a checklist of what a cloud would refuse, or would run otherwise than meant."""
 
-import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mlserverless.bundle import targets
-from mlserverless.cli import FAILED, UNUSABLE, WRONG
+from mlserverless.cli import FAILED, UNUSABLE, WRONG, completing
+from mlserverless.cli.answers import JSON, show, stop
 from mlserverless.cli.chosen import MODELS, settings_models
+from mlserverless.cli.command import command
+from mlserverless.cli.deprecated import Renamed
+from mlserverless.cli.progress import QUIET, console, steps
+from mlserverless.cli.suggest import better, meant
 from mlserverless.config import Settings
 from mlserverless.errors import ConfigError
 
@@ -30,63 +32,81 @@ def _targets(context: click.Context, option: click.Parameter, given: tuple[str, 
     try:
         return tuple(targets.parse(text) for text in given)
     except ValueError as error:
-        raise click.BadParameter(str(error), context, option) from error
+        names = [text.partition(":")[0] for text in given]
+        near = [meant(name, targets.PROVIDERS) for name in names if name not in targets.PROVIDERS]
+        raise click.BadParameter("".join([str(error), *near[:1]]), context, option) from error
 
 
-@click.command(epilog="Example: mlserverless doctor --target aws:python3.13:arm64 --package build/aws")
-@click.option(
-    "--target",
+@command(
+    examples=(
+        ("Every cloud whose folder is here, else all", "mlserverless doctor"),
+        (
+            "A package for Lambda on ARM, as it was built",
+            "mlserverless doctor aws:python3.13:arm64 --package build/aws",
+        ),
+        ("Two clouds with a model of yours", "mlserverless doctor azure gcp --model models/mine"),
+    ),
+    answer={
+        "targets": "CLOUD:pythonX.Y:ARCH -> its findings: status (ok, warn, fail), check, told, mend, source",
+        "tools": "the providers' tools -> where they are, or null",
+        "pythons": "the Pythons that a build runs its package with -> where they are, or null",
+    },
+    exits={0: "no line is red", 1: "a line is red", 3: "a package that it takes is missing"},
+    pages=("docs/how-to/deploy-to-aws.md", "docs/reference/packages.md"),
+    renamed=(Renamed("--target", "", "its value alone, after doctor", "0.3"),),
+)
+@click.argument(
     "chosen",
-    multiple=True,
+    nargs=-1,
     callback=_targets,
-    metavar="PROVIDER[:pythonX.Y[:ARCH]]",
-    help="Once for each [default: those whose folder is here, else all].",
+    metavar="[CLOUD[:pythonX.Y[:ARCH]]]…",
+    shell_complete=completing.targets,
 )
 @MODELS
 @click.option(
     "--package", "folder", type=click.Path(path_type=Path), help="What `mlserverless build` wrote: build/aws."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a checklist.")
-def doctor(chosen: tuple["Target", ...], models: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
-    """Check offline whether a cloud will take what is to be deployed, and run it.
+@JSON
+@QUIET
+def doctor(
+    chosen: tuple["Target", ...], models: tuple[str, ...], folder: Path | None, as_json: bool, quiet: bool
+) -> None:
+    """Check offline whether each CLOUD will take what is to be deployed, and run it.
 
-    Under each line that is not green stands what to do. The exit code is 1 where a line is red.
+    Without CLOUD: those whose folder is here, else all. Under each line that is not green stands what to do.
     """
     try:
-        from rich.console import Console
-
         from mlserverless.bundle import preflight
         from mlserverless.bundle.package import read
     except ImportError as error:
         click.echo(f'doctor: {error}; it takes: pip install "mlserverless[build]"', err=True)
         raise SystemExit(UNUSABLE) from error
-    console, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True)
     try:
         package = read(folder) if folder else None
         first, *others = models or _models(package)
     except (ValueError, ConfigError) as error:
-        click.echo(f"doctor: {error}", err=True)
-        raise SystemExit(WRONG) from error
+        raise stop(error, WRONG, "doctor") from error
     found: list[tuple[Target, list[Finding]]] = []
-    with _progress(errors) as say:
+    with steps(quiet=quiet) as tell:
         for target in chosen or _default(package):
-            say(f"checking {target}: the model is loaded and asked once")
+            tell(f"checking {target}: the model is loaded and asked once")
             where = deploy_folder(target.provider)
             findings = preflight.examine(
                 target, deploy=where, project=Path(), model=first, others=tuple(others), package=package
             )
             found.append((target, findings))
-        say("looking for tools")
+        tell("looking for tools")
         here, pythons = _tools(), _pythons([target for target, _ in found])
     every = [finding for _, findings in found for finding in findings]
     if as_json:
         told = {str(target): [finding._asdict() for finding in findings] for target, findings in found}
-        click.echo(json.dumps({"targets": told, "tools": here, "pythons": pythons}, indent=2, ensure_ascii=False))
+        show({"targets": told, "tools": here, "pythons": pythons})
     else:
+        out = console(soft_wrap=True)
         for target, findings in found:
-            _show(console, target, findings)
-        _show_machine(console, here, pythons)
-        _show_number(console, every)
+            _show(out, target, findings)
+        _show_machine(out, here, pythons)
+        _show_number(out, every)
     if any(finding.status == "fail" for finding in every):
         raise SystemExit(FAILED)
 
@@ -139,23 +159,13 @@ def _pythons(checked: list["Target"]) -> dict[str, str | None]:
     return found
 
 
-@contextmanager
-def _progress(errors: "Console") -> Iterator[Any]:
-    """Show what is being done, on a terminal only."""
-    if not errors.is_terminal:
-        yield lambda _: None
-        return
-    with errors.status("") as status:
-        yield status.update
-
-
 def _show(console: "Console", target: "Target", findings: list["Finding"]) -> None:
     from rich.text import Text
 
     console.print(Text(f"\n{target}", "bold"))
     for finding in findings:
         mark, colour = MARKS[finding.status]
-        console.print(Text.assemble((f"  {mark} ", colour), (f"{finding.check}: ", "bold"), finding.told))
+        console.print(Text.assemble((f"  {mark} ", colour), (f"{finding.check}: ", "bold"), better(finding.told)))
         if finding.mend:
             console.print(Text(f"      {finding.mend}"))
             if finding.source:

@@ -8,7 +8,11 @@ from typing import Any
 
 import click
 
-from mlserverless.cli import FAILED, UNUSABLE, WRONG
+from mlserverless.cli import FAILED, UNUSABLE, WRONG, completing
+from mlserverless.cli.answers import stop
+from mlserverless.cli.chosen import ENGINE, MODEL
+from mlserverless.cli.command import command
+from mlserverless.cli.progress import QUIET, console, steps
 from mlserverless.errors import ConfigError, InvalidRequest, MlserverlessError, ModelUnavailable
 from mlserverless.options import read_options
 from mlserverless.predictor import Predictor
@@ -21,40 +25,60 @@ FIRST = 4  # elements of a tensor that are shown
 Result = tuple[str, Prediction | Problem]
 
 
-@click.command(epilog="Example: mlserverless predict photo.jpg https://example.com/cat.jpg --top-k 3")
-@click.argument("sources", nargs=-1, required=True, metavar="URL|FILE|-…")
-@click.option("--model", help="A model folder, a model file or a bundled model's name.")
-@click.option("--engine", help="auto, litert, litert-python, tflite-runtime, tensorflow or onnxruntime.")
+@command(
+    examples=(
+        (
+            "A file and a URL, three classes each",
+            "mlserverless predict photo.jpg https://example.com/cat.jpg --top-k 3",
+        ),
+        ("With a model of yours, from standard input", "mlserverless predict - --model models/mine < photo.jpg"),
+        ("For a program: one JSON object a line", "mlserverless predict photo.jpg --json"),
+    ),
+    groups={
+        "The model": ("model", "engine"),
+        "What is answered": ("top_k", "score_threshold", "labels_allow", "labels_deny"),
+    },
+    answer={
+        "source": "one object a line, for each image in turn: what was classified, as it was given",
+        "…": "what POST /predict answers: model, sha256, predictions, detections or outputs, timings",
+        "problem": "or instead: code, detail, retryable",
+    },
+    exits={0: "all were classified", 1: "at least one was not"},
+    pages=("docs/reference/settings.md", "docs/reference/http.md"),
+)
+@click.argument("sources", nargs=-1, required=True, metavar="URL|FILE|-…", shell_complete=completing.files)
+@MODEL
+@ENGINE
 @click.option("--top-k", type=int, help="How many classes to answer.")
 @click.option("--score-threshold", type=float, help="Leave out classes below this score.")
 @click.option("--label", "labels_allow", multiple=True, help="Answer only this label; may be repeated.")
 @click.option("--not-label", "labels_deny", multiple=True, help="Never answer this label; may be repeated.")
 @click.option("--allow-private-addresses", is_flag=True, default=None, help="Fetch from private networks, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, also on a terminal.")
-def predict(sources: tuple[str, ...], as_json: bool, **given: Any) -> None:
+@QUIET
+def predict(sources: tuple[str, ...], as_json: bool, quiet: bool, **given: Any) -> None:
     """Classify each URL or FILE.
 
-    Prints a table on a terminal and one JSON object a line elsewhere. Exit code: 0 all were classified, 1 at
-    least one was not, 2 the command or a setting is wrong, 3 the model cannot be used.
+    Prints a table on a terminal and one JSON object a line elsewhere.
     """
     settings = {name: given.pop(name) for name in ("model", "engine", "allow_private_addresses")}
     try:
         read_options(given)
         predictor = Predictor(**{name: value for name, value in settings.items() if value is not None})
-        predictor.load()
+        with steps(quiet=quiet) as tell:
+            tell("loading the model")
+            predictor.load()
     except (ConfigError, InvalidRequest) as error:
-        raise _stop(error, WRONG) from error
+        raise stop(error, WRONG) from error
     except ModelUnavailable as error:
-        raise _stop(error, UNUSABLE) from error
+        raise stop(error, UNUSABLE) from error
     results = _results(predictor, sources, given)
-    failed = _print_json(results) if as_json or not sys.stdout.isatty() else _print_table(results, len(sources))
+    if as_json or not sys.stdout.isatty():
+        failed = _print_json(results)
+    else:
+        failed = _print_table(results, len(sources), quiet)
     if failed:
         raise SystemExit(FAILED)
-
-
-def _stop(error: MlserverlessError, code: int) -> SystemExit:
-    click.echo(f"{error.code}: {error}", err=True)
-    return SystemExit(code)
 
 
 def _results(predictor: Predictor, sources: tuple[str, ...], options: dict[str, Any]) -> Iterator[Result]:
@@ -96,26 +120,26 @@ def _rows(result: Prediction) -> Iterator[tuple[str, str, str]]:
         yield output.name, f"{output.datatype} {'×'.join(map(str, output.shape))}", ", ".join(values) + more
 
 
-def _print_table(results: Iterator[Result], total: int) -> int:
-    from rich.console import Console
-    from rich.progress import track
+def _print_table(results: Iterator[Result], total: int, quiet: bool = False) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    console, failed = Console(), 0
+    failed = 0
     table = Table("image", "label", "score", "", box=None, pad_edge=False, header_style="bold")
-    told = Console(stderr=True)
-    for source, result in track(results, "classifying", total, console=told, transient=True, disable=total < 3):
-        name = Text(source.rpartition("/")[2] or source, overflow="ellipsis", no_wrap=True)
-        if isinstance(result, Problem):
-            failed += 1
-            table.add_row(name, Text(result.code, style="red"), "", Text(result.detail))
-            continue
-        rows = list(_rows(result))
-        for index, (label, score, more) in enumerate(rows):
-            table.add_row(name if index == 0 else "", Text(label), score, Text(more, style="cyan"))
-        if not rows:
-            what = "object" if result.task == "detect" else "class"
-            table.add_row(name, Text(f"no {what} at or above the threshold", style="dim"), "", "")
-    console.print(table, markup=False)
+    with steps(quiet=quiet or total < 3) as tell:
+        tell("", total)
+        for source, result in results:
+            tell("classifying")
+            name = Text(source.rpartition("/")[2] or source, overflow="ellipsis", no_wrap=True)
+            if isinstance(result, Problem):
+                failed += 1
+                table.add_row(name, Text(result.code, style="red"), "", Text(result.detail))
+                continue
+            rows = list(_rows(result))
+            for index, (label, score, more) in enumerate(rows):
+                table.add_row(name if index == 0 else "", Text(label), score, Text(more, style="cyan"))
+            if not rows:
+                what = "object" if result.task == "detect" else "class"
+                table.add_row(name, Text(f"no {what} at or above the threshold", style="dim"), "", "")
+    console(highlight=True).print(table, markup=False)
     return failed

@@ -63,7 +63,7 @@ def test_what_is_given_is_measured(wanted: list[Wanted], tmp_path: Path) -> None
             "--cold",
             "--warm",
             "--memory-sweep",
-            "--provider",
+            "--on",
             "azure",
             "--image",
             FLOWER,
@@ -93,10 +93,32 @@ def test_a_budget_measures_the_cold_start_beside_whatever_else_is_wanted(wanted:
 
 def test_json_goes_to_a_file_or_alone_to_standard_output(wanted: list[Wanted], tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    assert "Cold start" in run("--json", str(file)).stdout
-    printed = run("--json", "-")
+    assert "Cold start" in run("--out", str(file)).stdout
+    printed = run("--json")
     assert json.loads(printed.stdout) == json.loads(file.read_text(encoding="utf-8"))
     assert json.loads(printed.stdout)["model"] == "cats & dogs"
+
+
+@pytest.mark.parametrize("words", [["--json", "FILE"], ["--json=FILE"]])
+def test_json_took_a_file_once(wanted: list[Wanted], tmp_path: Path, words: list[str]) -> None:
+    file = tmp_path / "bench.json"
+    result = run("mine", *(word.replace("FILE", str(file)) for word in words))
+    assert json.loads(file.read_text(encoding="utf-8"))["model"] == "cats & dogs"
+    assert "Cold start" in result.stdout
+    assert result.stderr.startswith("bench: --json FILE is deprecated, and goes in 0.3: write --out FILE")
+    assert wanted[0].model == "mine"
+
+
+def test_json_to_the_output_was_a_dash_once(wanted: list[Wanted]) -> None:
+    result = run("--json", "-")
+    assert json.loads(result.stdout)["model"] == "cats & dogs"
+    assert "is deprecated" in result.stderr
+
+
+def test_the_adapter_was_a_provider_once(wanted: list[Wanted]) -> None:
+    result = run("--provider", "gcp", "--json", "mine")
+    assert (wanted[0].provider, wanted[0].model) == ("gcp", "mine")
+    assert result.stderr.startswith("bench: --provider is deprecated, and goes in 0.3: write --on.")
 
 
 def test_the_page_is_written(wanted: list[Wanted], tmp_path: Path) -> None:
@@ -114,9 +136,9 @@ def test_the_page_is_written(wanted: list[Wanted], tmp_path: Path) -> None:
         (["--target-latency", "200ms"], "chooses among the sizes of --memory-sweep"),
         (["--runs", "0"], "0 is not in the range"),
         (["--image", "no-such.jpg"], "does not exist"),
-        (["--provider", "ibm"], "is not one of"),
-        (["--json", "-", "--html", "-"], "can be printed"),
-        (["--json", "no-such-folder/x.json"], "there is no folder 'no-such-folder'"),
+        (["--on", "ibm"], "is not one of"),
+        (["--json", "--html", "-"], "can be printed"),
+        (["--out", "no-such-folder/x.json"], "there is no folder 'no-such-folder'"),
         (["--html", "no-such-folder/x.html"], "there is no folder 'no-such-folder'"),
     ],
 )
@@ -157,7 +179,7 @@ def test_an_adapter_whose_packages_are_missing_is_told_with_what_to_install(
         raise Refused("import", "No module named 'flask'")
 
     monkeypatch.setattr(module, "measure", fail)
-    result = run("--provider", "gcp")
+    result = run("--on", "gcp")
     assert result.exit_code == 3
     assert result.stderr == ("import: No module named 'flask'\nIts packages: pip install \"mlserverless[gcp]\"\n")
 
@@ -165,7 +187,7 @@ def test_an_adapter_whose_packages_are_missing_is_told_with_what_to_install(
 def test_in_earnest_a_cold_start_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cold, "WARM_UPS", 0)
     monkeypatch.setattr(cold, "IMPORT_RUNS", 1)
-    result = run("dogs-vs-cats", "--cold", "--runs", "1", "--image", FLOWER, "--json", "-", "--budget", "1min")
+    result = run("dogs-vs-cats", "--cold", "--runs", "1", "--image", FLOWER, "--json", "-q", "--budget", "1min")
     assert result.exit_code == 0
     body = json.loads(result.stdout)
     assert body["cold"]["total"]["runs"] == 1

@@ -131,7 +131,7 @@ def test_wrong_settings_are_told(builder: Builder) -> None:
 def test_json_is_all_that_is_printed(builder: Builder) -> None:
     result = run("container", "--json")
     assert result.exit_code == 0
-    assert result.stdout == '{"target": "t", "proof": "p"}\n'
+    assert json.loads(result.stdout) == {"target": "t", "proof": "p"}
     assert json.loads(result.stdout)["proof"] == "p"
 
 

@@ -1,5 +1,7 @@
 """``mlserverless deploy``: in which order it checks, builds and runs, what it shows, and where it stops."""
 
+import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,16 @@ def test_it_checks_builds_checks_shows_and_runs(happened: Happened, tools: Tools
     shown = [line for line in result.stdout.splitlines() if line.startswith("sam ")]
     assert [line.split(" ") for line in shown] == [asked], "shown as it was run"
     assert result.stdout.endswith("\nflowers is deployed.\n")
+
+
+def test_json_is_all_that_is_printed(happened: Happened, tools: Tools) -> None:
+    tools.put("sam")
+    result = run("aws", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["dry_run"], told["missing"]) == (0, False, None)
+    (asked,) = tools.asked
+    assert [shlex.split(one["command"]) for one in told["commands"]] == [asked]
+    assert f"# {told['commands'][0]['does']}" in result.stderr
 
 
 @pytest.mark.parametrize("given", [("--model", "dogs-vs-cats", "--model", "b=efficientnet-lite0"), ()])

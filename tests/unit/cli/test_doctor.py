@@ -1,14 +1,11 @@
 """``mlserverless doctor``: the checklist, its mends, and how it ends."""
 
-import io
 import json
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from rich.console import Console
 
 from mlserverless.bundle import preflight, resolve
 from mlserverless.bundle.preflight import Finding, trial
@@ -70,7 +67,7 @@ def test_a_red_line_has_its_mend_below_and_ends_with_1(tmp_path: Path) -> None:
     path.write_text(
         path.read_text(encoding="utf-8").replace("AuthType: AWS_IAM", "AuthType: NONE"), encoding="utf-8"
     )
-    result = run("--target", "aws:python3.13")
+    result = run("aws:python3.13")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     at = lines.index("  ✗ public: template.yaml: Classifier: its URL answers anybody (AuthType: NONE)")
@@ -79,7 +76,7 @@ def test_a_red_line_has_its_mend_below_and_ends_with_1(tmp_path: Path) -> None:
 
 
 def test_a_yellow_line_has_its_mend_and_source_below_and_ends_with_0(asked: list[object]) -> None:
-    result = run("--target", "gcp")
+    result = run("gcp")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     at = lines.index("  ! payload: too [large] a body")
@@ -98,7 +95,7 @@ def test_what_the_preflight_is_asked(tmp_path: Path, asked: list[tuple[str, dict
     (tmp_path / "azure").mkdir()
     (tmp_path / "mlserverless.toml").write_text('model = "mine"\n', encoding="utf-8")
     run()
-    run("--target", "aws:python3.12:arm64", "--target", "container", "--model", "other")
+    run("aws:python3.12:arm64", "container", "--model", "other")
     assert [target for target, _ in asked] == [
         "azure:python3.13:x86_64",
         "aws:python3.12:arm64",
@@ -118,10 +115,10 @@ def test_further_models_of_settings_and_environment_are_examined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, dict[str, object]]]
 ) -> None:
     (tmp_path / "mlserverless.toml").write_text('model = "a"\nmodels = ["b", "c=d"]\n', encoding="utf-8")
-    run("--target", "aws")
+    run("aws")
     monkeypatch.setenv("MLSERVERLESS_MODELS", "x,y=z")
-    run("--target", "aws")
-    run("--target", "aws", "--model", "one", "--model", "two=three")
+    run("aws")
+    run("aws", "--model", "one", "--model", "two=three")
     found = [(given["model"], given["others"]) for _, given in asked]
     assert found == [("a", ("b", "c=d")), ("a", ("x", "y=z")), ("one", ("two=three",))]
 
@@ -129,7 +126,7 @@ def test_further_models_of_settings_and_environment_are_examined(
 def test_a_variable_that_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, asked: list[object]) -> None:
     """It names the models; what is in the settings file is a line of the checklist."""
     monkeypatch.setenv("MLSERVERLESS_MODEL", " ")
-    result = run("--target", "aws")
+    result = run("aws")
     assert (result.exit_code, asked) == (2, [])
     assert "doctor: MLSERVERLESS_MODEL is ' ', which is not accepted" in result.stderr
 
@@ -151,7 +148,7 @@ def test_settings_that_are_wrong_are_a_line_and_no_end(tmp_path: Path) -> None:
     ],
 )
 def test_a_target_that_is_none_is_a_wrong_command(target: str, told: str) -> None:
-    result = run("--target", target)
+    result = run(target)
     assert result.exit_code == 2
     assert told in " ".join(result.stderr.split())
 
@@ -187,13 +184,30 @@ def test_a_folder_that_holds_no_package_is_a_wrong_command(tmp_path: Path) -> No
     assert "holds no package" in result.stderr
 
 
-def test_what_is_done_is_shown_on_a_terminal(asked: list[object]) -> None:
-    out = io.StringIO()
-    with command._progress(Console(file=out, force_terminal=True)) as say:
-        say("checking aws")
-        time.sleep(0.1)
-    assert "checking aws" in out.getvalue()
-    assert run("--target", "aws").stderr == "", "and nowhere else"
+def test_a_pipe_gets_no_progress(asked: list[object]) -> None:
+    assert run("aws").stderr == ""
+
+
+def test_targets_were_an_option(asked: list[tuple[str, dict[str, object]]]) -> None:
+    result = run("--target", "aws:python3.12", "--target=gcp")
+    assert [target for target, _ in asked] == ["aws:python3.12:x86_64", "gcp:python3.13:x86_64"]
+    assert result.stderr == (
+        "doctor: --target is deprecated, and goes in 0.3: write its value alone, after doctor. "
+        "See docs/reference/versions.md.\n"
+    )
+
+
+def test_a_slip_is_told_with_what_was_meant() -> None:
+    result = run("azur")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Did you mean 'azure'?" in result.stderr
+
+
+def test_a_setting_that_there_is_not_is_told_with_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLSERVERLESS_MODLE", "mine")
+    result = run("aws")
+    assert result.exit_code == 2
+    assert "Did you mean 'MLSERVERLESS_MODEL'" in result.stderr
 
 
 def test_without_uv_a_python_may_still_be_missing(monkeypatch: pytest.MonkeyPatch, asked: list[object]) -> None:
@@ -201,7 +215,7 @@ def test_without_uv_a_python_may_still_be_missing(monkeypatch: pytest.MonkeyPatc
         raise BuildError("there is no uv")
 
     monkeypatch.setattr(resolve, "interpreter", interpreter)
-    assert json.loads(run("--target", "aws", "--json").stdout)["pythons"] == {"3.13": None}
+    assert json.loads(run("aws", "--json").stdout)["pythons"] == {"3.13": None}
 
 
 def test_without_its_packages_it_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,14 +227,14 @@ def test_without_its_packages_it_says_how_to_install_them(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "elftools.common.exceptions", None)
     for name in [name for name in sys.modules if name.startswith("mlserverless.bundle.preflight.")]:
         monkeypatch.delitem(sys.modules, name)
-    result = run("--target", "aws")
+    result = run("aws")
     assert (result.exit_code, result.stdout) == (3, "")
     assert 'pip install "mlserverless[build]"' in result.stderr
 
 
 def test_json_has_every_line_and_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "examine", lambda *_, **__: [OK, RED])
-    result = run("--target", "aws", "--json")
+    result = run("aws", "--json")
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     assert told["targets"] == {"aws:python3.13:x86_64": [OK._asdict(), RED._asdict()]}
@@ -230,7 +244,7 @@ def test_json_has_every_line_and_the_machine(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_machines_tools_and_pythons_are_told(monkeypatch: pytest.MonkeyPatch, asked: list[object]) -> None:
     monkeypatch.setattr(command.shutil, "which", lambda name: f"/bin/{name}" if name == "az" else None)
-    lines = run("--target", "azure").stdout.splitlines()
+    lines = run("azure").stdout.splitlines()
     assert "  tools: az; not here: sam, aws, func, gcloud, docker, podman" in lines
     assert "  Python 3.13: not here: a package for it cannot be run and slimmed (uv python install 3.13)" in lines
     assert asked

@@ -31,7 +31,7 @@ def test_it_shows_what_it_wrote_and_what_comes_next() -> None:
     assert [line.strip() for line in lines[lines.index("Ready. Next:") + 1 :]] == [
         "cd 'my flowers'",
         "mlserverless predict photo.jpg",
-        "mlserverless doctor --target aws",
+        "mlserverless doctor aws",
         "mlserverless deploy aws --dry-run",
     ]
     assert Path("my flowers/aws/app.py").is_file()

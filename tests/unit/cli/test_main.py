@@ -63,9 +63,9 @@ def test_a_shell_can_complete_the_commands() -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help_with_an_example(name: str) -> None:
-    result = CliRunner().invoke(cli._group(__import__("click")), [name, "--help"])
+    result = CliRunner().invoke(cli.group(__import__("click")), [name, "--help"])
     assert result.exit_code == 0
-    assert f"Example: mlserverless {name}" in result.output
+    assert result.output.count(f"$ mlserverless {name}") + result.output.count(f"(mlserverless {name}") >= 2
 
 
 def test_help_imports_nothing_that_costs() -> None:

@@ -183,7 +183,7 @@ def test_aws_and_azure_are_given_their_own_options(monkeypatch: pytest.MonkeyPat
     given = raised.value.args[0]
     assert (given["handler"], given["sandboxes"], given["emulator"]) == ("app.handler", 3, False)
     with pytest.raises(Started) as raised:
-        run("--on", "azure", "--python", "/usr/bin/python3.13")
+        run("--on", "azure", "--interpreter", "/usr/bin/python3.13")
     assert raised.value.args[0]["python"] == "/usr/bin/python3.13"
 
 
@@ -217,7 +217,7 @@ def start(**asked):
 """
 
 
-def test_an_installed_package_adds_a_cloud(install: Callable[..., None], tmp_path: Path) -> None:
+def test_aninstalled_package_adds_a_cloud(install: Callable[..., None], tmp_path: Path) -> None:
     install(FOURTH.format(reason=None), fourth="fourth_cloud")
     result = run("--on", "fourth", "--port", "81", "--app", str(tmp_path), "--model", "mine", "--parallel", "2")
     asked = [("app_dir", tmp_path), ("environment", {"MLSERVERLESS_MODEL": "mine"})]
@@ -225,13 +225,13 @@ def test_an_installed_package_adds_a_cloud(install: Callable[..., None], tmp_pat
     assert (result.exit_code, result.stderr) == (2, f"fourth: {asked}\n"), "and nothing that only aws knows"
 
 
-def test_an_installed_cloud_says_why_it_cannot_run(install: Callable[..., None]) -> None:
+def test_aninstalled_cloud_says_why_it_cannot_run(install: Callable[..., None]) -> None:
     install(FOURTH.format(reason="no licence"), fourth="fourth_cloud")
     result = run("--on", "fourth")
     assert (result.exit_code, result.stderr) == (3, "fourth: no licence\n")
 
 
-def test_an_installed_cloud_that_cannot_be_imported_is_told(install: Callable[..., None]) -> None:
+def test_aninstalled_cloud_that_cannot_be_imported_is_told(install: Callable[..., None]) -> None:
     install("import no_such_module", fourth="fourth_cloud")
     result = run("--on", "fourth")
     assert result.exit_code == 3
@@ -256,7 +256,7 @@ def test_a_package_does_not_replace_one_of_ours(
     monkeypatch.setattr(gcp, "start", start)
     with pytest.raises(Started):
         run("--on", "gcp")
-    assert "gcp" not in module._installed()
+    assert "gcp" not in module.installed()
 
 
 def test_packages_are_not_looked_up_for_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,6 +267,6 @@ def test_packages_are_not_looked_up_for_our_own(monkeypatch: pytest.MonkeyPatch)
         raise AssertionError("looked up")
 
     monkeypatch.setattr(wsgi, "start", start)
-    monkeypatch.setattr(module, "_installed", looked_up)
+    monkeypatch.setattr(module, "installed", looked_up)
     with pytest.raises(Started):
         run("--on", "wsgi")
