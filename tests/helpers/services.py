@@ -9,7 +9,7 @@ from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
 from mlserverless.serving import Service
 from mlserverless.sinks import LogSink, Sink
-from mlserverless.types import Prediction, Request, Score
+from mlserverless.types import Options, Prediction, Request, Score
 
 PREDICTION = Prediction(
     "fake", "0" * 64, (Score("cat", 3, 0.5), Score("a dog", 1, 0.25)), (("download", 1.25), ("invoke", 2.5))
@@ -43,6 +43,9 @@ class FakePredictor:
     def named(self, name: str | None) -> "FakePredictor":
         assert name is None, "it has one model"
         return self
+
+    def check(self, options: Options, deadline: Deadline) -> None:
+        """Every option fits."""
 
     def warm_up(self) -> None:
         self.warmed += 1
