@@ -79,7 +79,8 @@ def _shorten(images: Path) -> None:
 
 def _converted(case: Case, quantize: str, out: Path, folder: Path) -> Figure:
     command = [
-        *(str(case.venv / "bin" / "mlserverless"), "convert", *case.given[:1], str(out), *case.given[1:], *INPUT),
+        *(str(case.venv / "bin" / "mlserverless"), "convert", *case.given[:1], "--out", str(out)),
+        *(*case.given[1:], *INPUT),
         *("--quantize", quantize, "--images", str(folder / "images"), "--engines", ENGINES, "--json"),
     ]
     if quantize == "int8":

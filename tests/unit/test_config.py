@@ -99,6 +99,8 @@ def test_every_setting_has_a_reader_and_takes_its_own_default() -> None:
         ("DECODE", "quick", "one of fast, exact"),
         ("ALLOW_PRIVATE_ADDRESSES", "perhaps", "true or false"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("REQUEST_LOG", "on", "one of auto, off, aws, gcp, azure, json"),
+        ("TELEMETRY", "statsd", "one or more of emf, prometheus, otel, with commas between, or nothing"),
         ("MODEL", " ", "a model folder, a .tflite or .onnx file, the URL of one, or a bundled model's name"),
         ("MODEL_SHA256", "abc", "64 hexadecimal digits, as sha256sum prints them"),
         ("MODEL_TIMEOUT", "0", "a number from 0.001 to 3600 seconds"),

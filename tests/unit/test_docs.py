@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import mlserverless
+from helpers import examples, site
 from mlserverless import config, errors
 from mlserverless.adapters import aws
 from mlserverless.config import Settings
@@ -156,12 +157,166 @@ def test_links_lead_to_files(page: Path) -> None:
             assert not anchor or anchor in anchors(led), f"{target}#{anchor}"
 
 
-def test_the_picture_is_the_one_that_its_script_draws() -> None:
-    drawn = runpy.run_path(str(ROOT / "docs/pictures/shape.py"))["draw"]()
-    assert (ROOT / "docs/pictures/shape.svg").read_text(encoding="utf-8") == drawn
+NO_PICTURES = ("drawing", "terminal")  # what they share; a session that has a test of its own
+PICTURES = sorted(path.stem for path in (ROOT / "docs/pictures").glob("*.py") if path.stem not in NO_PICTURES)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_the_one_that_its_script_draws(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs/pictures"))
+    drawn = runpy.run_path(str(ROOT / f"docs/pictures/{name}.py"))["draw"]()
+    kept = ROOT / f"docs/pictures/{name.replace('_', '-')}.svg"
+    assert kept.read_text(encoding="utf-8") == drawn, f"run python docs/pictures/{name}.py"
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[5], [6, 6, 4, 3, 2, 2, 1], [100, 1, 1, 1], list(range(40, 0, -1))],
+    ids=["one", "the paper's", "one large", "many"],
+)
+def test_a_treemaps_tiles_have_their_shares_of_its_area(sizes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs/pictures"))
+    squarified = runpy.run_path(str(ROOT / "docs/pictures/package.py"))["squarified"]
+    tiles = squarified([("", size) for size in sizes], (10, 20, 60, 40))
+    for size, (x, y, width, height) in zip(sizes, tiles, strict=True):
+        assert width * height == pytest.approx(60 * 40 * size / sum(sizes))
+        assert x >= 10 - 1e-9
+        assert y >= 20 - 1e-9
+        assert x + width <= 70 + 1e-9
+        assert y + height <= 60 + 1e-9
+
+
+def test_the_cold_starts_picture_keeps_a_benchs_medians(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs/pictures"))
+    kept = runpy.run_path(str(ROOT / "docs/pictures/cold_start.py"))["kept"]
+    machine = {"system": "Linux x86_64", "cores": 2, "python": "3.13.1", "load": 0.1}
+    stages = [{"name": "import Pillow", "ms": {"median": 20.123, "p95": 30.0}}]
+    found = kept({"machine": machine, "model": "mine", "cold": {"total": {"runs": 15}, "stages": stages}})
+    assert found["stages"] == [["import Pillow", 20.1]]
+    assert found["machine"] == "Linux x86_64, 2 cores, Python 3.13.1"
+    assert found["command"] == "mlserverless bench --cold --runs 15"
+
+
+def test_the_page_of_limits_is_the_one_that_its_script_writes() -> None:
+    written = runpy.run_path(str(ROOT / "tools/limits_page.py"))["page"]()
+    assert text("docs/reference/limits.md") == written, "run python tools/limits_page.py"
+
+
+@pytest.mark.parametrize(
+    ("page", "linked", "expected"),
+    [
+        ("how-to/images.md", "[a](../../adapters/aws/README.md#events)", "[a](../adapters/aws.md#events)"),
+        ("adapters/aws.md", "[a](../../docs/how-to/images.md)", "[a](../how-to/images.md)"),
+        ("project/contributing.md", "[a](SECURITY.md) [b](examples/alibaba)", "[a](security.md) [b](alibaba.md)"),
+        (
+            "index.md",
+            "[a](how-to/images.md) ![b](pictures/shape.svg)",
+            "[a](how-to/images.md) ![b](pictures/shape.svg)",
+        ),
+        ("index.md", "[a](https://example.com/x.md) [b](#here)", "[a](https://example.com/x.md) [b](#here)"),
+        ("how-to/images.md", "```text\n[a](../../SECURITY.md)\n```", "```text\n[a](../../SECURITY.md)\n```"),
+    ],
+)
+def test_links_between_files_are_made_links_between_the_sites_pages(page: str, linked: str, expected: str) -> None:
+    assert runpy.run_path(str(ROOT / "tools/docs_hooks.py"))["relinked"](linked, page) == expected
+
+
+def test_every_page_is_in_the_sites_navigation_once() -> None:
+    named = re.findall(r"^ +- [^:]+: (\S+\.md)$", text("mkdocs.yml"), re.M)
+    outside = runpy.run_path(str(ROOT / "tools/docs_hooks.py"))["OUTSIDE"].values()
+    there = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert sorted(named) == sorted({*there, *outside})
+
+
+def test_public_names_are_on_the_page_of_python() -> None:
+    assert site.unnamed() == []
+    missing, count = site.undocumented()
+    assert not missing
+    assert count > 100
 
 
 def test_public_names_have_docstrings() -> None:
     for name in mlserverless.__all__:
         if name != "__version__":
             assert getattr(mlserverless, name).__doc__, name
+
+
+PAGE = """# A page
+
+<!-- examples: run by make models -->
+
+```console
+$ echo one
+one
+```
+
+<!-- slow -->
+```sh
+mlserverless build aws
+```
+
+<!-- not run: needs root -->
+
+```python
+print(1)
+```
+
+```text
+shown
+```
+"""
+
+
+def test_examples_are_found_with_what_is_said_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    first, second, third = examples.found(page)
+    assert (first.kind, first.reason, first.where) == ("console", "run by make models", "page.md:5")
+    assert (second.kind, second.slow, second.reason) == ("sh", True, "")
+    assert (third.kind, third.text, third.reason) == ("python", "print(1)\n", "needs root")
+    assert all(map(examples.known, (first.reason, third.reason)))
+    assert not examples.known("no time")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "wrong"),
+    [
+        ("json", '{"a": 1}\n{"b": 2}', ""),
+        ("json", "{'a': 1}", "Expecting property name"),
+        ("toml", '[input]\nrange = "unit"', ""),
+        ("toml", '[input]\nrange = "none"', "range"),
+        ("toml", "top_k = 3", ""),
+        ("toml", '[aws]\ngb_second = "much"', "checked"),
+        ("yaml", "a: [1, 2]", ""),
+        ("yaml", "a: b: c", "mapping values"),
+    ],
+)
+def test_data_in_examples_is_read(kind: str, text: str, wrong: str) -> None:
+    told = examples.validated(examples.Example(ROOT / "README.md", 1, kind, text, ""))
+    assert wrong in told
+    assert bool(wrong) == bool(told)
+
+
+def test_an_example_that_prints_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ echo one\ntwo\n$ false\n$ echo three\n```\n")
+    (tmp_path / "bin").mkdir()
+    told = examples.shell(examples.found(page), tmp_path, "http://127.0.0.1:1/", 1)
+    assert [line.partition(" ")[2] for line in told] == [
+        "'echo one' did not print 'two'",
+        "'false' ended with 1: ",
+        "'echo three' was not come to",
+    ]
+
+
+def test_python_that_fails_or_prints_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(1)\n```\n\n<!-- printed -->\n```text\n2\n```\n")
+    (told,) = examples.script(examples.found(page), tmp_path, "http://127.0.0.1:1/", 1)
+    assert told.endswith("printed '1\\n', not '2\\n'")
+    page.write_text("```python\nraise ValueError\n```\n")
+    (told,) = examples.script(examples.found(page), tmp_path, "http://127.0.0.1:1/", 1)
+    assert "ValueError" in told

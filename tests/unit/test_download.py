@@ -68,7 +68,7 @@ def test_every_limit_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None
     settings = Settings(max_bytes=7, max_redirects=2, allowed_hosts=("h",), allow_private_addresses=True)
     download("http://h/", settings, Deadline())
     limits = {"max_bytes": 7, "max_redirects": 2, "allowed_hosts": ("h",), "allow_private": True}
-    assert given == {**limits, "meanwhile": None}
+    assert given == {**limits, "meanwhile": None, "trace": ""}
 
 
 def test_meanwhile_is_called_when_the_web_is_waited_for() -> None:

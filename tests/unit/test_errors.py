@@ -18,6 +18,7 @@ EXPECTED = {
     "InvalidRequest": ("invalid-request", 400, "MlserverlessError", False),
     "NotFound": ("not-found", 404, "InvalidRequest", False),
     "MethodNotAllowed": ("method-not-allowed", 405, "InvalidRequest", False),
+    "NotAcceptable": ("not-acceptable", 406, "InvalidRequest", False),
     "SourceError": ("source-error", 502, "MlserverlessError", True),
     "SourceBlocked": ("source-blocked", 403, "SourceError", False),
     "SourceNotFound": ("source-not-found", 404, "SourceError", False),
@@ -97,7 +98,9 @@ def test_source_error_can_be_permanent_for_one_instance() -> None:
 
 
 def test_method_not_allowed_names_the_methods() -> None:
-    assert errors.MethodNotAllowed("x", ("GET", "HEAD")).allow == ("GET", "HEAD")
+    """HEAD wherever GET is, and OPTIONS everywhere, which no route lists."""
+    assert errors.MethodNotAllowed("x", ("GET", "POST")).allow == ("GET", "POST", "HEAD", "OPTIONS")
+    assert errors.MethodNotAllowed("x", ("POST",)).allow == ("POST", "OPTIONS")
 
 
 def test_overloaded_says_when_to_come_back() -> None:

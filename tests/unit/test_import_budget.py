@@ -19,22 +19,26 @@ SITE = Path(pytest.__file__).parents[1]
 # Not on a function's path, or (Azure) not to be imported without the provider's own package.
 ELSEWHERE = (
     "adapters.azure",
+    "batch",
     "bundle",
     "certification",
     "conversion",
     "cli",
     "inspection",
     "local",
+    "many",
     "measure",
     "testing",
     "__main__",
     "metadata.archive",
     "metadata.schema",
     "metadata.write",
+    "signals.otel",
+    "signals.prometheus",
 )
 # What is granted -> the modules that it is granted to.
 GRANTED: dict[str, str] = {
-    "": "adapters errors metadata metadata.slots net net.answer net.head web",
+    "": "adapters errors metadata metadata.slots net net.answer net.head web web.inference web.negotiation",
     "typing operator": "named_tuple",
     "collections.abc": "deadline pace",
     "collections.abc contextlib": "lock",
@@ -49,21 +53,28 @@ GRANTED: dict[str, str] = {
     "typing math": "engines engines.onnx target",
     "struct": "single",
     "typing math array": "postprocess tasks tasks.detect tasks.raw",
-    "typing math array struct": "tasks.roles",  # which only a detector brings in
+    "typing math array struct": "tasks.roles web.inference.elements",  # the first only with a detector
     "typing struct": "fitting metadata.flatbuffer verify",
     "typing math struct": (
         "contradictions engines.signatures metadata.calibration metadata.labels metadata.read metadata.settle "
         "preprocess"
     ),
-    "typing hashlib": "certificate",
+    "typing hashlib": "certificate web.caching",
     "typing math struct hashlib": "model naming",
     "typing math ctypes functools": "engines.delegates",
     "typing math ctypes": "engines.capi engines.described",
     "typing threading socket contextlib": "net.buffered net.connection net.dial net.response net.timed",
     "typing threading contextlib": "overlap",
     "typing threading contextlib math": "engines.quiet engines.tflite interpreter predictor",
-    "typing threading contextlib math struct array hashlib": "loading web.describe",
+    "typing threading contextlib math struct array hashlib": (
+        "loading web.inference.asking web.inference.running web.inference.served web.inference_described"
+    ),
     "typing threading contextlib math struct array hashlib re binascii": "inference",
+    # What only the model's description, the function's, and the Open Inference Protocol's paths bring in.
+    "typing threading contextlib math struct array hashlib json": (
+        "web.describe web.inference.reading web.inference.telling web.inference_protocol web.openapi "
+        "web.openapi.headers web.openapi.paths web.openapi.problems web.openapi.schemas"
+    ),
     "typing threading contextlib math ctypes importlib.machinery": "engines.litert",
     "typing threading socket contextlib atexit": "net.pool net.client",
     # What only a model with another resizer than Pillow's brings in.
@@ -72,12 +83,17 @@ GRANTED: dict[str, str] = {
         "resampling resampling.filters resampling.sums resampling.tensorflow resampling.torch"
     ),
     # Of the sinks none imports a client before it is used.
-    "typing json": "sinks sinks.bigquery sinks.log sinks.queues sinks.records sinks.unread web.body",
+    "typing json": (
+        "signals signals.cloud signals.emf signals.lines signals.others signals.trace "
+        "sinks sinks.bigquery sinks.log sinks.queues sinks.records sinks.unread web.body"
+    ),
+    "typing json re email.parser": "web.form",
     "typing contextlib json string": "sinks.objects",
     "typing contextlib string": "stores",
     "typing contextlib struct hashlib tempfile": "remote",
     "typing json base64": "events.cloudevent events.envelopes events.message",
-    "typing threading contextlib math json": "events.whole recording serving web.app",
+    "typing threading contextlib math json": ("events.whole recording serving web.answers web.app web.cors"),
+    "typing threading contextlib math json functools hashlib binascii": "web.page",  # which only browsers ask for
     "typing threading contextlib math json base64": (
         "adapters.aws adapters.aws.batches adapters.aws.events adapters.aws.http adapters.aws.snapshots "
         "adapters.aws.trigger events.schedule events.web"

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from mlserverless.errors import DeadlineExceeded, ImageTooLarge, InvalidRequest,
 from mlserverless.interpreter import Pool
 from mlserverless.pace import Pace
 from mlserverless.predictor import Predictor
-from mlserverless.types import Prediction, Request
+from mlserverless.types import Options, Prediction, Request
 
 # The model takes 2 × 2 pixels, so that one of 64 × 64 is decoded at an eighth.
 LARGE, SMALL = gradient(64, 48), gradient(7, 5)
@@ -365,3 +366,42 @@ def test_run_learns_how_long_it_took_and_gives_the_bytes(tmp_path: Path, monkeyp
     assert ran == ([(SCORES, CLEAR)], (0, 0, 1, 1))
     assert [name for name, _ in timings] == STAGES
     assert pace.needed(64 * 48, Deadline(1000)) > 0
+
+
+@pytest.mark.parametrize(
+    ("toml", "options", "told"),
+    [
+        ('task = "raw"', Options(top_k=1), "top_k is for classes, and this model answers raw tensors"),
+        ('task = "raw"', Options(model="mine"), ""),
+        (
+            'labels = "labels.txt"',
+            Options(labels_deny=("horse",)),
+            "labels_deny names 'horse', which is not a label",
+        ),
+        ('labels = "labels.txt"', Options(top_k=2, labels_allow=("cat",)), ""),
+    ],
+)
+def test_options_are_checked_without_an_image(
+    toml: str, options: Options, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_engine(monkeypatch)
+    predictor = Predictor(folder(tmp_path / "mine", toml))
+    with pytest.raises(InvalidRequest, match=told) if told else nullcontext():
+        predictor.check(options, Deadline())
+
+
+def test_a_detectors_options_are_checked_against_the_numbers_of_its_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = {"b": (1, 9, 4), "c": (1, 9), "s": (1, 9), "n": (1,)}
+    fake_engine(monkeypatch, outputs=tuple(Tensor(name, shape, "float32") for name, shape in shapes.items()))
+    toml = 'task = "detect"\n[output]\nboxes = "b"\nclasses = "c"\nscores = "s"\ncount = "n"'
+    predictor = Predictor(folder(tmp_path / "mine", toml))
+    predictor.check(Options(labels_allow=("16",)), Deadline())
+    with pytest.raises(InvalidRequest, match="labels_allow names 'cat', which is not a label of this model"):
+        predictor.check(Options(labels_allow=("cat",)), Deadline())
+
+
+def test_a_model_that_is_not_there_leaves_its_options_unchecked() -> None:
+    """Each image's own answer tells why."""
+    Predictor("no-such-model").check(Options(top_k=1), Deadline())

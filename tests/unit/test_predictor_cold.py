@@ -56,7 +56,9 @@ def on_load(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
 def on_download(monkeypatch: pytest.MonkeyPatch, do: Callable[[], bytes]) -> None:
     """Let the download be ``do``, once the wait for the origin has begun."""
 
-    def download(url: str, settings: Any, deadline: Deadline, version: str, pin: str, meanwhile: Any) -> bytes:
+    def download(
+        url: str, settings: Any, deadline: Deadline, version: str, pin: str, meanwhile: Any, trace: str
+    ) -> bytes:
         if meanwhile:
             meanwhile()
         return do()
@@ -133,7 +135,9 @@ def test_it_is_begun_once_however_often_the_origin_is_waited_for(
 ) -> None:
     asides = Asides(monkeypatch)
 
-    def download(_u: str, _s: Any, _d: Deadline, _v: str, _p: str, meanwhile: Callable[[], None]) -> bytes:
+    def download(
+        _u: str, _s: Any, _d: Deadline, _v: str, _p: str, meanwhile: Callable[[], None], _t: str
+    ) -> bytes:
         for _ in range(3):
             meanwhile()
         return PNG

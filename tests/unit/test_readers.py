@@ -52,6 +52,19 @@ def test_some_of_refuses(given: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "value"), [("", ()), ((), ()), (" , ", ()), ("b", ("b",)), ("b, a,b", ("b", "a")), (["a"], ("a",))]
+)
+def test_any_of_reads(given: Any, value: tuple[str, ...]) -> None:
+    assert readers.any_of("a", "b")[1](given) == value
+
+
+@pytest.mark.parametrize("given", ["c", "a,c", 1, None, [1]])
+def test_any_of_refuses(given: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        readers.any_of("a", "b")[1](given)
+
+
+@pytest.mark.parametrize(
     ("given", "value"),
     [("", ()), (" , ", ()), ("tiger cat, owl", ("tiger cat", "owl")), (("x", " y "), ("x", "y")), ([], ())],
 )
@@ -153,6 +166,7 @@ def test_each_reader_says_what_it_accepts() -> None:
     assert readers.number(0.001, 900, " seconds")[0] == "a number from 0.001 to 900 seconds"
     assert readers.one_of("a", "b")[0] == "one of a, b"
     assert readers.some_of("a", "b")[0] == "one or more of a, b, with commas between"
+    assert readers.any_of("a", "b")[0] == "one or more of a, b, with commas between, or nothing"
 
 
 @pytest.mark.parametrize(
@@ -174,3 +188,23 @@ def test_each_reader_says_what_it_accepts() -> None:
 )
 def test_only_what_can_be_no_secret_is_shown(value: object, told: str) -> None:
     assert readers.shown(value) == told
+
+
+def test_bounds_can_be_told_from_the_reader() -> None:
+    """By what describes the options to clients."""
+    for _, read in (readers.whole(1, 9), readers.number(1, 9)):
+        assert read.__self__ == (1, 9)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("given", ["", "*", "https://a.example,http://localhost:3000", ["HTTPS://A.example"]])
+def test_origins_read(given: Any) -> None:
+    words = given if isinstance(given, list) else [word for word in given.split(",") if word]
+    assert readers.origins(given) == tuple(word.lower() for word in words)
+
+
+@pytest.mark.parametrize(
+    "given", ["a.example", "https://", "https://a/b", "ftp://a", "*,https://a", "https://ä", 5]
+)
+def test_origins_refuses(given: Any) -> None:
+    with pytest.raises(WRONG):
+        readers.origins(given)

@@ -10,7 +10,7 @@ import pytest
 from helpers.s3 import moto_server, use_s3_at
 from mlserverless import stores
 from mlserverless.deadline import Deadline
-from mlserverless.errors import SourceError, SourceNotFound
+from mlserverless.errors import InvalidRequest, SourceError, SourceNotFound
 
 pytest.importorskip("obstore", reason="obstore, which reads the stores, is not installed")
 BODY = b"\x89PNG..."
@@ -76,3 +76,31 @@ def test_s3_object_that_is_not_there(moto: str, monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(SourceNotFound) as caught:
         stores.read(url, Deadline(5), max_bytes=1000)
     assert str(caught.value) == f"There is no object {url}."
+
+
+@pytest.mark.parametrize("prefix", ["s3://listed/x", "s3://listed/x/", "S3://listed/x"])
+def test_what_is_below_a_prefix_is_listed_in_order(s3: Any, prefix: str) -> None:
+    if "listed" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket="listed")
+        for key in ("x/b c.png", *(f"x/{number:04}.png" for number in range(1001)), "xy.png", "a.png"):
+            s3.put_object(Bucket="listed", Key=key, Body=b"")
+    expected = [*(f"s3://listed/x/{number:04}.png" for number in range(1001)), "s3://listed/x/b c.png"]
+    assert list(stores.listed(prefix)) == expected
+
+
+def test_a_whole_bucket_is_listed_and_what_is_listed_can_be_read(
+    moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3_at(monkeypatch, moto)
+    for prefix in ("s3://photos", "s3://photos/"):
+        assert list(stores.listed(prefix)) == ["s3://photos/a/b c.png", "s3://photos/q?x%41"]
+    assert stores.read(next(stores.listed("s3://photos")), Deadline(5), max_bytes=1000) == BODY
+    assert list(stores.listed("s3://photos/none")) == []
+
+
+def test_a_bucket_that_cannot_be_listed_is_told(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_s3_at(monkeypatch, moto)
+    with pytest.raises(SourceError, match=r"^The store could not list s3://no-such-bucket/\* \(it answered 404\)"):
+        list(stores.listed("s3://no-such-bucket"))
+    with pytest.raises(InvalidRequest, match="is not of the form s3://bucket/key"):
+        list(stores.listed("s3://"))

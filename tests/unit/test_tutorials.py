@@ -12,7 +12,8 @@ from helpers import pages
 from mlserverless.certification.reference import Reference
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs/tutorials").glob("*.md"))
+# The one of ten minutes trains nothing: tests/ux/newcomer.py types it.
+PAGES = [page for page in sorted((ROOT / "docs/tutorials").glob("*.md")) if page.stem != "ten-minutes"]
 SCRIPTS = {"keras": "keras", "pytorch": "pytorch", "scikit-learn": "sklearn"}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mlserverless.errors import SourceError
 from mlserverless.types import (
     Box,
     Detection,
@@ -17,6 +18,7 @@ from mlserverless.types import (
     Request,
     Score,
     is_tflite,
+    told,
 )
 
 SCORES = (Score("espresso", 967, 0.94921875), Score("cup", 968, 1 / 3))
@@ -42,7 +44,7 @@ def test_records_are_frozen(record: Any, field: str) -> None:
 
 
 def test_request_by_default_has_no_options_no_url_no_image_and_no_version() -> None:
-    assert Request("7") == ("7", None, None, (None, None, None, None, None), "", "")
+    assert Request("7") == ("7", None, None, (None, None, None, None, None), "", "", "")
 
 
 def test_outcome_by_default_is_of_an_empty_request() -> None:
@@ -101,6 +103,12 @@ def test_problem_on_the_wire_follows_rfc_9457() -> None:
         '{"type": "urn:mlserverless:problem:source-not-found", "title": "There is no image", "status": 404, '
         '"detail": "h.example answered 404.", "instance": "req-1", "code": "source-not-found", "retryable": false}'
     )
+
+
+def test_an_error_is_told_as_the_problem_that_it_is() -> None:
+    error = SourceError("This function may not read s3://a/b.", retryable=False, deployment=True)
+    expected = Problem(502, "source-error", "The image could not be fetched", str(error), False, (), True)
+    assert told(error) == expected
 
 
 def test_problem_headers_stay_off_the_wire() -> None:

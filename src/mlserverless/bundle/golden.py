@@ -96,7 +96,8 @@ def requests(world: World, models: Sequence[str] = (), *, raw: bool = False) -> 
     for model in models:
         query = f"model={quote(model)}"
         made += [_request("GET", f"/model?{query}", {}, b""), _request("POST", f"/?{query}", JPEG, photo())]
-    return made + [_request("POST", "/", JSON, json.dumps({"url": url}).encode()) for url in urls]
+    made += [_request("POST", "/", JSON, json.dumps({"url": url}).encode()) for url in urls]
+    return [*made, _request("GET", "/", {"accept": "text/html"}, b"")]  # the page
 
 
 def _request(method: str, target: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:

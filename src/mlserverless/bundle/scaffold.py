@@ -124,7 +124,7 @@ def _requirements() -> str:
 def _readme(folder: Path, clouds: Sequence[str]) -> str:
     says = {
         "mlserverless predict photo.jpg": "try it here: the settings name the model",
-        f"mlserverless doctor --target {clouds[0]}": f"will {clouds[0]} take it, as it stands?",
+        f"mlserverless doctor {clouds[0]}": f"will {clouds[0]} take it, as it stands?",
         f"mlserverless build {clouds[0]}": f"into build/{clouds[0]}, proven by running it",
         **{f"mlserverless deploy {cloud}": f"to {FOLDERS[cloud].partition(':')[0]}" for cloud in clouds},
     }

@@ -76,9 +76,10 @@ def test_every_case_of_the_contract_every_picture_and_urls_of_every_kind_are_ask
     asked = golden.requests(world)
     bodies = [base64.b64decode(one["body"]) for one in asked]
     assert set(golden.pictures().values()) <= set(bodies)
-    urls = [json.loads(body)["url"] for body in bodies[len(cases()) + len(golden.pictures()) :]]
+    urls = [json.loads(body)["url"] for body in bodies[len(cases()) + len(golden.pictures()) : -1]]
     assert {url.partition(":")[0] for url in urls} == {"http", "https", "s3", "gs", "az"}
-    assert len(asked) == len(cases()) + len(golden.pictures()) + len(urls)
+    assert (asked[-1]["path"], asked[-1]["headers"]["accept"]) == ("/", "text/html"), "the page"
+    assert len(asked) == len(cases()) + len(golden.pictures()) + len(urls) + 1
     assert all(set(one) == {"method", "path", "query", "headers", "body"} for one in asked)
     assert all("?" not in one["path"] and one["headers"]["x-request-id"] for one in asked)
     assert all(name == name.lower() for one in asked for name in one["headers"])

@@ -48,12 +48,33 @@ def test_a_request_arrives_whole() -> None:
     assert request.body == body
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_every_method_is_handed_on(method: str) -> None:
     with recording(OK) as (connection, seen):
         connection.request(method, "/")
         assert connection.getresponse().read() == b"fine\n"
     assert [request.method for request in seen] == [method]
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "body", "length"),
+    [
+        ("GET", 204, b"", None),
+        ("GET", 304, b"", None),
+        ("HEAD", 200, b"", None),  # how long it would be is not known here
+        ("HEAD", 200, b"fine\n", "5"),
+        ("GET", 200, b"", "0"),
+    ],
+)
+def test_an_answer_without_a_body_says_nothing_wrong_of_its_length(
+    method: str, status: int, body: bytes, length: str | None
+) -> None:
+    with recording(HttpResponse(status, (), body)) as (connection, seen):
+        for _ in range(2):  # and the connection stays in step
+            connection.request(method, "/")
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Content-Length"], answer.read()) == (status, length, b"")
+    assert len(seen) == 2
 
 
 def test_repeated_headers_are_joined() -> None:

@@ -64,11 +64,30 @@ def test_a_body_beyond_the_limit_is_refused(server: ServerProcess, chunked: bool
     assert (status, json.loads(told)["code"]) == (413, "image-too-large")
 
 
-def test_head_is_refused_and_the_connection_stays_in_step(server: ServerProcess) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "status", "length"),
+    [("HEAD", "/healthz", 200, "15"), ("HEAD", "/nothing", 404, None), ("OPTIONS", "/predict", 204, None)],
+)
+def test_the_connection_stays_in_step_after_an_answer_without_a_body(
+    server: ServerProcess, method: str, path: str, status: int, length: str | None
+) -> None:
     with connect(server) as connection:
-        connection.request("HEAD", "/healthz")
+        connection.request(method, path)
         first = connection.getresponse()
-        assert (first.status, first.headers["Allow"], first.read()) == (405, "GET", b"")
+        assert (first.status, first.read()) == (status, b"")
+        assert first.headers["Content-Length"] == length or status == 404
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b'{"status":"ok"}'
+
+
+def test_who_has_the_model_is_told_so_and_the_connection_stays_in_step(server: ServerProcess) -> None:
+    with connect(server) as connection:
+        connection.request("GET", "/model")
+        first = connection.getresponse()
+        first.read()
+        connection.request("GET", "/model", headers={"If-None-Match": first.headers["ETag"]})
+        second = connection.getresponse()
+        assert (second.status, second.headers["Content-Length"], second.read()) == (304, None, b"")
         connection.request("GET", "/healthz")
         assert connection.getresponse().read() == b'{"status":"ok"}'
 

@@ -35,6 +35,13 @@ def test_other_statuses(status: int, kind: type[SourceError], retryable: bool, s
     assert str(caught.value) == f"h.example answered {said}"
 
 
+def test_what_the_origin_says_of_when_to_ask_again_is_kept() -> None:
+    with pytest.raises(SourceError) as caught:
+        check("h.example", Head(503, after=b"120\xff"), "image")
+    assert caught.value.retry_after == "120ÿ"
+    assert SourceError("h.example cannot be read.").retry_after == ""
+
+
 @pytest.mark.parametrize(
     ("encodings", "told"),
     [

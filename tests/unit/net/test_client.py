@@ -85,6 +85,39 @@ def test_request_asks_for_an_unencoded_image_and_nothing_else() -> None:
         ]
 
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_the_urls_own_host_is_told_the_trace() -> None:
+    with serving({"/image": response(BODY)}) as origin:
+        for trace in (TRACE, ""):
+            get(origin.url("/image"), Deadline(5), max_bytes=1000, allow_private=True, trace=trace)
+    traced, plain = (head.split("\r\n") for head in origin.requests)
+    assert [line for line in traced if line not in plain] == [f"traceparent: {TRACE}"]
+
+
+@pytest.mark.parametrize("trace", [f"{TRACE}\r\nX-Evil: 1", "\r\n\r\nGET /", "00-é", "a b", TRACE.upper()])
+def test_a_trace_that_may_break_a_line_is_not_sent(trace: str) -> None:
+    with serving({"/image": response(BODY)}) as origin:
+        get(origin.url("/image"), Deadline(5), max_bytes=1000, allow_private=True, trace=trace)
+    assert "traceparent" not in origin.requests[0]
+    assert "Evil" not in origin.requests[0]
+
+
+def test_a_redirect_is_told_the_trace_on_the_same_host_only() -> None:
+    """The caller named the first host; whom that one sends us to is nobody that the caller chose."""
+    with serving({}) as origin:
+        there = origin.url("/there", host="localhost")
+        origin.replies |= {
+            "/image": response(b"", "302 Found", Location="/here"),
+            "/here": response(b"", "302 Found", Location=there),
+            "/there": response(b"", "302 Found", Location=origin.url("/back")),
+            "/back": response(BODY),
+        }
+        get(origin.url("/image"), Deadline(5), max_bytes=1000, allow_private=True, trace=TRACE)
+    assert ["traceparent" in head for head in origin.requests] == [True, True, False, False]
+
+
 def test_empty_body_is_an_empty_image() -> None:
     assert fetch(response(b"")) == b""
 

@@ -31,6 +31,7 @@ def says(head: Head) -> list[object]:
         ((b"Location: /a",), Head(200, keeps=True, location=b"/a")),
         ((b"Location: /a", b"Location: /a"), Head(200, keeps=True, location=b"/a")),
         ((b"Content-Encoding: gzip", b"Content-Encoding: x"), Head(200, keeps=True, encodings=(b"gzip", b"x"))),
+        ((b"Retry-After: 5", b"retry-after: 9"), Head(200, keeps=True, after=b"5")),
         ((b"X-Length: 5", b"!#$%&'*+-.^_`|~9: \xff\t~", b"Empty:"), Head(200, keeps=True)),
     ],
 )

@@ -66,15 +66,18 @@ def test_places_stand_in_for_themselves() -> None:
     assert filled["url beyond ASCII"].target == "/predict?url=http://h.example/ö"
     assert [case.name for case in cases() if case.needs()] == [
         *("url", "url as text", "url as curl sends it", "url in the query", "url beyond ASCII"),
-        *("url beyond ASCII, encoded", "batch", "source not found"),
+        *("url beyond ASCII, encoded", "batch", "head of a prediction", "source not found"),
     ]
     assert Case("x", "GET", "/", {}, b"", 200).needs() == []
 
 
-def test_a_raw_models_options_are_refused_but_for_a_batch() -> None:
+def test_a_raw_models_options_are_refused() -> None:
     usual, raw = cases(), cases(raw=True)
     changed = {case.name for case, other in zip(usual, raw, strict=True) if case != other}
-    assert changed == {"image with options", "form", "url", "url in the query", "url beyond ASCII, encoded"}
+    assert changed == {
+        *("image with options", "form", "url", "url in the query", "url beyond ASCII, encoded", "batch"),
+        "head of a prediction",
+    }
     assert {(case.status, case.code) for case in raw if case.name in changed} == {(400, "invalid-request")}
 
 

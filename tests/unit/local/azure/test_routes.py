@@ -59,6 +59,13 @@ def test_path_is_not_taken(template: str, path: str) -> None:
     assert match([one(template)], "GET", path) is None
 
 
+def test_a_catch_all_takes_a_line_break_too() -> None:
+    """As ASP.NET's does: it is a letter like any other."""
+    found = match([route("f", {"route": "{*path}"}, "")], "GET", "/a\nb/c")
+    assert found is not None
+    assert found[1] == {"path": "a\nb/c"}
+
+
 def test_methods_decide_between_routes_and_none_listed_means_all() -> None:
     reader, writer = one("x", name="r", methods=["get"]), one("x", name="w", methods=["POST"])
     found = match([reader, writer], "post", "/x")
