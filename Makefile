@@ -106,7 +106,7 @@ ux-short: $(VENV)/.ready $(AZURE_VENV)/.ready $(DOCS_VENV)/.ready # the same, sh
 	PYTHONPATH=tests $(PY) tools/gate.py ux -- $(PY) -m ux --short
 
 docs: $(DOCS_VENV)/.ready ## Build the site into build/site; a broken link or anchor ends it
-	$(DOCS_VENV)/bin/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet --site-dir build/site
 
 release: ## Build what is released into dist: wheel, sdist and the list of their parts; TAG=v1.2.3 is checked
 	tools/release.sh dist

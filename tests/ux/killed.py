@@ -44,12 +44,13 @@ photos = [path.read_bytes() for path in sorted(Path(sys.argv[2]).glob("*.jpg"))]
 for photo in photos:
     predictor.predict(photo)
 print("ready", flush=True)
-sys.stdin.readline()
-made, cpu, begin = 0, time.process_time(), time.perf_counter()
-while time.perf_counter() - begin < float(sys.argv[3]):
-    predictor.predict(photos[made % len(photos)]).to_dict()
-    made += 1
-print(made / (time.perf_counter() - begin), made / (time.process_time() - cpu), flush=True)
+made = 0
+for line in sys.stdin:
+    first, cpu, begin = made, time.process_time(), time.perf_counter()
+    while time.perf_counter() - begin < float(line):
+        predictor.predict(photos[made % len(photos)]).to_dict()
+        made += 1
+    print(made - first, time.perf_counter() - begin, time.process_time() - cpu, flush=True)
 """
 
 

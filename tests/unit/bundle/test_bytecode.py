@@ -1,5 +1,6 @@
 """Bytecode beside the sources: of the unchecked kind, the same in every build."""
 
+import ast
 import importlib.util
 import json
 import shutil
@@ -92,3 +93,31 @@ def test_docstrings_are_left_out_where_nobody_reads_them_and_assertions_stay(tmp
     assert bare == [None, None, None, None, "no docstring", ["x", 2]]
     assert told == ["A module.", "A class.", "A method.", "A coroutine.", "no docstring", ["x", 2]]
     assert line == 9, "a traceback names the source's own line"
+    left = (tmp_path / "bare.py").read_text().splitlines()
+    assert "A method" not in "".join(left)
+    assert left[8] == source.splitlines()[8], "and shows it"
+    assert (tmp_path / "told.py").read_text() == source
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        ('def f():\n    """Alone,\n    in two lines."""\n\nx = 1\n', "def f():\n    pass\n\n\nx = 1\n"),
+        ('class A: "On its line."  # why\n', "class A: pass  # why\n"),
+        ('"""É."""; x = 1\n', '"""É."""; x = 1\n'),  # what follows a semicolon stays what it is
+        ('# coding: latin-1\ndef f(): "\xe9"; return 1\n', None),
+        ('\ufeff"""After a mark."""\nx = 1\n', None),
+    ],
+)
+def test_a_source_without_docstrings_says_the_same(tmp_path: Path, source: str, left: str | None) -> None:
+    data = source.encode("latin-1" if "coding" in source else "utf-8")
+    (tmp_path / "bare.py").write_bytes(data)
+    bytecode.add(tmp_path, sys.executable, {"bare.py"})
+    found = (tmp_path / "bare.py").read_bytes()
+    assert left is None or found.decode() == left
+    before, after = ast.parse(data), ast.parse(found)
+    for node in (*ast.walk(before), *ast.walk(after)):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    told = [ast.dump(tree).replace("Pass(), ", "").replace("Pass()", "") for tree in (before, after)]
+    assert told[0] == told[1]
