@@ -68,7 +68,11 @@ def test_every_kind_of_source_answers_the_same(
     assert answers[0].model == "mine"
 
 
-@pytest.mark.parametrize("source", [5, None, object(), {"url": "x"}, [1, 2], np.zeros((2, 2, 3))], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "source",
+    [5, None, object(), {"url": "x"}, [1, 2], np.zeros((2, 2, 3))],
+    ids=lambda value: type(value).__name__,
+)
 def test_anything_else_is_an_invalid_request_that_says_what_is_taken(
     mine: Path, monkeypatch: pytest.MonkeyPatch, source: Any
 ) -> None:

@@ -17,6 +17,7 @@ ALL = {
     errors.InvalidRequest: ("invalid-request", 400, "The request is not valid", False),
     errors.NotFound: ("not-found", 404, "There is nothing at this path", False),
     errors.MethodNotAllowed: ("method-not-allowed", 405, "The method is not allowed at this path", False),
+    errors.NotAcceptable: ("not-acceptable", 406, "The answer is of no type that is accepted", False),
     errors.SourceError: ("source-error", 502, "The image could not be fetched", True),
     errors.SourceBlocked: ("source-blocked", 403, "The image's address is not allowed", False),
     errors.SourceNotFound: ("source-not-found", 404, "There is no image at this address", False),
@@ -70,7 +71,8 @@ def test_what_is_overloaded_says_when_to_come_back() -> None:
 
 
 def test_a_method_that_is_not_allowed_says_which_are() -> None:
-    assert problem(errors.MethodNotAllowed("no", ("GET", "POST")), "i").headers == (("Allow", "GET, POST"),)
+    told = problem(errors.MethodNotAllowed("no", ("GET", "POST")), "i")
+    assert told.headers == (("Allow", "GET, POST, HEAD, OPTIONS"),), "HEAD where GET is, OPTIONS everywhere"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """`mlserverless batch` killed at random moments, and gone on with: is anything lost, or there twice?
 
-A process group is sent SIGKILL, and the same command started again. Between two of its runs the ceiling is
-measured: as many processes as it has, which predict the same bytes from memory in a loop and do nothing else.
-The last run is left alone, and its memory is watched.
+A process group is sent SIGKILL, and the same command started again. The last run is not killed: its memory is
+watched, and every few seconds it is stopped (SIGSTOP) for a turn of the ceiling, as many processes as it has,
+which predict the same bytes from memory in a loop and do nothing else. How fast a machine is changes by the
+minute, between two neighbouring turns it does not.
 """
 
 import http.client
@@ -13,11 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from statistics import median
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -31,8 +31,7 @@ ORIGIN = Path(__file__).with_name("killed_origin.py")
 MODEL, SIDE = "dogs-vs-cats", 240
 # Of the whole form and the short one, which is measured in seconds, beside whatever else the machine does.
 LEAST_RATE, MOST_GROWTH = (0.9, 0.8), (1.05, 1.15)
-STEADY = 100  # photos that are sent before a run's rate is taken
-LEAST_S = 2.0  # of a run, for its rate to count
+STEADY = 100  # photos that are sent before the last run's rate is taken
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 CEILING = """
@@ -54,23 +53,22 @@ for line in sys.stdin:
 """
 
 
-Mark = tuple[float, int, float, float]  # what a Stretch is the difference of
+Ceiling = Callable[[float], tuple[float, int, float]]
 
 
-class Rate(NamedTuple):
-    """Photos a second, and a second of CPU."""
+class Turn(NamedTuple):
+    """What the batch did in a turn, and the ceiling in the next: seconds, photos, CPU seconds.
 
-    wall: float
-    cpu: float
-
-
-class Stretch(NamedTuple):
-    """What a run did between two moments: seconds, photos sent, CPU seconds of its own and of the origin."""
+    ``origin``: the CPU seconds of the origin, which shares the cores with the batch.
+    """
 
     seconds: float
     photos: int
     cpu: float
     origin: float
+    ceiling_seconds: float
+    ceiling_photos: int
+    ceiling_cpu: float
 
 
 def measure(scale: Scale) -> list[Figure]:
@@ -98,24 +96,18 @@ class _Killed:
         with self._origin() as port:
             self._port = port
             self._list.write_text("".join(f"http://127.0.0.1:{port}/{n}.jpg\n" for n in range(self._total)))
-            pairs: list[tuple[Stretch, Rate]] = []
             kills = 0
             while kills < self._kills and not self._out.exists():
-                stretch, killed = self._run_and_kill()
-                kills += killed
-                rate = self._ceiling(self._scale.of(6, 2))
-                if stretch is not None:
-                    pairs.append((stretch, rate))
-            memory, stretch, code = self._run_to_the_end()
-            if stretch is not None:
-                pairs.append((stretch, self._ceiling(self._scale.of(30, 4))))
+                kills += self._run_and_kill()
+            with self._ceiling() as ceiling:
+                memory, turns, code = self._run_to_the_end(ceiling)
             stats = self._stats()
         found = {**self._judged(), "kills": kills, "exit code": code, "failures at first": stats["failed"]}
         found["photos sent again after a kill"] = stats["sent"] - self._total + found["gone"]
         found["seconds"] = round(time.monotonic() - begin)
         if found["rows"] != self._total:
             found["said"] = (self._folder / "stderr").read_text()[-2000:]
-        return [self._nothing_lost(found), self._rate(pairs), self._memory(memory)]
+        return [self._nothing_lost(found), self._rate(turns), self._memory(memory)]
 
     def _nothing_lost(self, found: dict[str, Any]) -> Figure:
         told = f"{found['kills']} kills: {found['lost']} lost, {found['twice']} twice, {found['wrong']} wrong"
@@ -125,26 +117,22 @@ class _Killed:
         bar = f"≥ {self._kills} kills of {self._total:,} URLs: 0 lost, 0 twice, 0 wrong"
         return Figure("batch: kill -9 of all its processes at random moments", bar, told, held, found)
 
-    def _rate(self, pairs: list[tuple[Stretch, Rate]]) -> Figure:
-        cores = self._workers
-        wall = [stretch.photos / (stretch.seconds - stretch.origin / cores) / rate.wall for stretch, rate in pairs]
-        cpu = [stretch.photos / stretch.cpu / rate.cpu for stretch, rate in pairs]
-        clock, second = median(wall or [0.0]), median(cpu or [0.0])
-        # By the clock idle cores are seen; by the CPU second, what others do beside it is not taken for the
-        # ceiling's fault: three processes get more of a busy machine than two.
-        share = second if self._scale.short else min(clock, second)
-        least = LEAST_RATE[self._scale.short]
-        details = {
-            "median, by the clock, without the origin's CPU": round(clock, 3),
-            "median, by the CPU second": round(second, 3),
-            "photos a second": round(median(s.photos / s.seconds for s, _ in pairs), 1) if pairs else 0,
-            "ceiling": round(median(rate.wall for _, rate in pairs), 1) if pairs else 0,
-            "stretches": [{**s._asdict(), "share": round(w, 3)} for (s, _), w in zip(pairs, wall, strict=True)],
-            "processes": cores,
-        }
-        told = f"{clock:.3f} by the clock, {second:.3f} by the CPU second, {details['photos a second']} a second"
+    def _rate(self, turns: list[Turn]) -> Figure:
+        least, name = LEAST_RATE[self._scale.short], "batch: rate beside the machine's CPU-bound ceiling"
         bar = f"≥ {least} × as many processes predicting from memory"
-        return Figure("batch: rate beside the machine's CPU-bound ceiling", bar, told, share >= least, details)
+        if not turns:
+            return Figure(name, bar, "no turn was whole")
+        sums = Turn(*map(sum, zip(*turns, strict=True)))
+        ceiling = sums.ceiling_photos / sums.ceiling_seconds
+        clock = sums.photos / (sums.seconds - sums.origin / self._workers) / ceiling
+        second = sums.photos / sums.cpu / (sums.ceiling_photos / sums.ceiling_cpu)
+        # By the clock idle cores are seen. By the CPU second what others do meanwhile counts for nothing: of a
+        # busy machine three processes get more than two.
+        share = second if self._scale.short else min(clock, second)
+        told = f"{clock:.3f} by the clock without the origin's CPU, {second:.3f} by the CPU second"
+        told += f" ({sums.photos / sums.seconds:.0f} of {ceiling:.0f} a second)"
+        details = {"turns": len(turns), "processes": self._workers, **sums._asdict()}
+        return Figure(name, bar, told, share >= least, details)
 
     def _memory(self, memory: list[int]) -> Figure:
         settled = memory[len(memory) // 10 :]  # the first tenth loads models and fills buffers
@@ -179,54 +167,74 @@ class _Killed:
         with errors:
             return subprocess.Popen(words, stderr=errors, stdout=subprocess.DEVNULL, start_new_session=True)
 
-    def _run_and_kill(self) -> tuple[Stretch | None, bool]:
-        longest = self._scale.of(24, 4)
+    def _run_and_kill(self) -> bool:
         process = self._start()
-        ends = time.monotonic() + self._chance.uniform(0, longest)
-        before = self._stats()["sent"]
-        marked: Mark | None = None
-        while (now := time.monotonic()) < ends and process.poll() is None:
-            time.sleep(min(0.1, ends - now))
-            if marked is None and self._stats()["sent"] - before >= STEADY:
-                marked = self._mark(process)
-        there = self._mark(process)
-        killed = process.poll() is None
-        if killed:
+        end = time.monotonic() + self._chance.uniform(0, self._scale.of(24, 4))
+        while (left := end - time.monotonic()) > 0 and process.poll() is None:
+            time.sleep(min(0.1, left))
+        if killed := process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return _between([marked, there]) if marked is not None and killed else None, killed
+        return killed
 
-    def _mark(self, process: "subprocess.Popen[bytes]") -> Mark:
+    @contextmanager
+    def _ceiling(self) -> Iterator[Ceiling]:
+        """Lend what has all the processes predict for some seconds, and returns seconds, photos, CPU seconds."""
+        words = [sys.executable, "-c", CEILING, MODEL, str(self._photos)]
+        pipe = subprocess.PIPE
+        found = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) for _ in range(self._workers)]
+
+        def told(process: "subprocess.Popen[str]") -> str:
+            assert process.stdout is not None
+            return process.stdout.readline()
+
+        def take(seconds: float) -> tuple[float, int, float]:
+            for process in found:  # at the same time
+                assert process.stdin is not None
+                process.stdin.write(f"{seconds}\n")
+                process.stdin.flush()
+            each = [tuple(map(float, told(process).split())) for process in found]
+            photos, took, cpu = (sum(values) for values in zip(*each, strict=True))
+            return took / len(each), int(photos), cpu
+
+        try:
+            assert [told(process) for process in found] == ["ready\n"] * len(found)
+            yield take
+        finally:
+            for process in found:
+                process.kill()
+                process.communicate()
+
+    def _run_to_the_end(self, ceiling: Ceiling) -> tuple[list[int], list[Turn], int]:
+        process, memory, turns = self._start(), list[int](), list[Turn]()
+        before, seconds = self._stats()["sent"], self._scale.of(40, 15) / 10
+        try:
+            while process.poll() is None:
+                if self._stats()["sent"] - before < STEADY:
+                    time.sleep(0.05)
+                    continue
+                begin = self._mark(process)
+                while (left := begin[0] + seconds - time.monotonic()) > 0 and process.poll() is None:
+                    time.sleep(min(left, self._scale.of(10, 1) / 10))
+                    if len(group := _group(process.pid)) > self._workers:
+                        memory.append(sum(_resident(pid) for pid in group))
+                if process.poll() is not None or len(_group(process.pid)) <= self._workers:
+                    continue
+                os.killpg(process.pid, signal.SIGSTOP)
+                end = self._mark(process)
+                alone = ceiling(seconds / 2)
+                os.killpg(process.pid, signal.SIGCONT)
+                turns.append(Turn(*(late - early for early, late in zip(begin, end, strict=True)), *alone))
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return memory, turns, process.returncode
+
+    def _mark(self, process: "subprocess.Popen[bytes]") -> tuple[float, int, float, float]:
         stats = self._stats()
         cpu = sum(_cpu(pid) for pid in _group(process.pid))
         return time.monotonic(), stats["sent"], cpu, stats["cpu"]
-
-    def _ceiling(self, seconds: float) -> Rate:
-        words = [sys.executable, "-c", CEILING, MODEL, str(self._photos), str(seconds)]
-        pipe = subprocess.PIPE
-        found = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) for _ in range(self._workers)]
-        for process in found:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in found:  # at the same time
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        told = [process.communicate()[0] for process in found]
-        rates = [tuple(map(float, out.split())) for out in told]
-        return Rate(sum(wall for wall, _ in rates), sum(cpu for _, cpu in rates) / len(rates))
-
-    def _run_to_the_end(self) -> tuple[list[int], Stretch | None, int]:
-        process, memory, marks = self._start(), list[int](), list[Mark]()
-        before = self._stats()["sent"]
-        while process.poll() is None:
-            if len(group := _group(process.pid)) > self._workers:
-                memory.append(sum(_resident(pid) for pid in group))
-                mark = self._mark(process)
-                if mark[1] - before >= STEADY and len(_group(process.pid)) > self._workers:
-                    marks = [*marks[:1], mark]
-            time.sleep(self._scale.of(20, 2) / 20)
-        return memory, _between(marks), process.returncode
 
     def _stats(self) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
@@ -266,13 +274,6 @@ class _Killed:
         predictor = Predictor(MODEL, threads=1, concurrency=1)
         photos = [path.read_bytes() for path in sorted(self._photos.glob("*.jpg"))]
         return [predictor.predict(photo).to_dict() for photo in photos]
-
-
-def _between(marks: list[Mark]) -> Stretch | None:
-    """Return what was done between two moments, where there was time enough for a rate."""
-    if len(marks) < 2 or marks[1][0] - marks[0][0] < LEAST_S:
-        return None
-    return Stretch(*(late - early for early, late in zip(*marks, strict=True)))
 
 
 def _group(leader: int) -> list[int]:

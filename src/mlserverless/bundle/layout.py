@@ -12,7 +12,15 @@ from mlserverless.bundle.stage import AZURE_SITE
 from mlserverless.bundle.targets import Target
 
 TEMPLATES = ("*.yaml", "*.yml", "*.bicep", "*.json", ".gcloudignore")
-APP_DATA = ("host.json", "local.settings.json")  # in the package, or of this machine only
+# In the package, of this machine only, or for people to import where they look at metrics.
+APP_DATA = (
+    "host.json",
+    "local.settings.json",
+    "dashboard.json",
+    "grafana.json",
+    "log-metrics.json",
+    "workbook.json",
+)
 
 
 class Stage(NamedTuple):

@@ -35,9 +35,13 @@ SAYS = {
     "background": "what transparency is laid on: white, black, #rrggbb; drop ignores it",
     "decode": "fast decodes a JPEG at a fraction of its size, exact does not",
     "max_batch": "URLs in one request",
+    "page": "false switches the page at / off",
+    "cors_origins": 'whose scripts may read the answers: ["https://app.example.com"], or ["*"]; empty: none',
     "sink": "where events' results go: log:, file:///folder, s3://, gs:// or az:// with a prefix, bigquery://, sqs://",
     "schedule_source": "the list that a timer classifies, at a URL; empty: it warms up",
     "log_level": "debug, info, warning or error",
+    "request_log": "a line a request: auto (as the platform reads it), off, aws, gcp, azure or json",
+    "telemetry": "emf, prometheus and otel: metrics and traces beside the log",
 }
 
 
