@@ -38,7 +38,8 @@ PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "coffee.png"
 SECRET = "X-Amz-Signature=" + secrets.token_hex(16)
 EVENT_BAR = "one line, valid by a parser nobody here wrote"
 BAR = "shown, valid by a parser nobody here wrote, of the trace that was sent"
-LINE_US, PATH_MODULES = 50.0, ("opentelemetry", "prometheus_client", "mlserverless.signals.emf")
+LINE_SHARE, OFF_SHARE = 0.01, 0.001  # of a prediction's CPU, the bundled model's of a photo in memory
+PATH_MODULES = ("opentelemetry", "prometheus_client", "mlserverless.signals.emf")
 COST = """
 import os, sys, time
 sys.path.insert(0, "tests")
@@ -47,6 +48,15 @@ from helpers.services import FakeService, PREDICTION
 STAGES = "download open load wait prepare preprocess invoke".split()
 made = (PREDICTION._replace(timings=tuple((name, 1.234) for name in STAGES)),)
 told = {}
+from pathlib import Path
+from mlserverless import Predictor
+predictor, photo = Predictor(threads=1, concurrency=1), Path("examples/photos/flower.jpg").read_bytes()
+predictor.predict(photo)
+def a_prediction():
+    start = time.process_time()
+    predictor.predict(photo)
+    return (time.process_time() - start) * 1e6
+prediction = min(a_prediction() for _ in range(20))
 for form in ("off", "aws", "gcp", "azure", "json"):
     signals = FakeService(request_log=form).signals
     signals._tell = lambda level, line: None
@@ -60,7 +70,8 @@ for form in ("off", "aws", "gcp", "azure", "json"):
     told[form] = round(best, 1)
 loaded = [name for name in sys.argv[1].split(",") if name in sys.modules]
 import json
-print(json.dumps({"us": told, "loaded": loaded}))
+prediction = max(prediction, min(a_prediction() for _ in range(20)))  # the machine's pace may have changed
+print(json.dumps({"us": told, "prediction us": round(prediction), "loaded": loaded}))
 """
 
 
@@ -179,12 +190,13 @@ def _cost() -> Figure:
         [sys.executable, "-c", COST, ",".join(PATH_MODULES)], check=True, capture_output=True, timeout=120
     )
     told = json.loads(done.stdout)
-    worst = max(told["us"].values())
+    worst, prediction = max(told["us"].values()), told["prediction us"]
+    on, off = worst / prediction, told["us"]["off"] / prediction
     return Figure(
         "what a line costs",
-        f"≤ {LINE_US:.0f} µs of CPU, ≤ 3 µs where it is off; nothing of the telemetry imported",
-        f"{told['us']['off']} µs off, {told['us']['json']} to {worst} µs on; imported: {len(told['loaded'])}",
-        worst <= LINE_US and told["us"]["off"] <= 3 and not told["loaded"],
+        f"≤ {LINE_SHARE:.0%} of a prediction's CPU, ≤ {OFF_SHARE:.1%} where it is off; no telemetry imported",
+        f"{on:.2%}, {off:.3%} off ({worst} µs, {told['us']['off']} µs off); imported: {len(told['loaded'])}",
+        on <= LINE_SHARE and off <= OFF_SHARE and not told["loaded"],
         told,
     )
 
