@@ -65,7 +65,7 @@ lint: $(VENV)/.ready ## ruff, mypy --strict, import contracts
 
 unit: $(VENV)/.ready $(AZURE_VENV)/.ready ## Unit and adapter tests, with the coverage floor
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
-	$(PY) -m coverage run -m pytest tests/unit tests/adapters
+	$(PY) -m coverage run -m pytest -n logical --dist worksteal tests/unit tests/adapters
 	$(PY) -m coverage combine -q
 	@# Where Azure's runtime is missing, what only it can run is not counted.
 	$(PY) -m coverage report $$(test -x $(AZURE_VENV)/bin/python || echo "--omit=*/local/azure/*")

@@ -23,6 +23,7 @@ SDIST_FILES = (
     "Makefile",
     "README.md",
     "SECURITY.md",
+    "mkdocs.yml",
     "pyproject.toml",
 )
 # Hatchling adds these to every source distribution.
