@@ -7,6 +7,7 @@ from typing import Any
 
 from mlserverless.config import Settings
 from mlserverless.deadline import Deadline
+from mlserverless.errors import InvalidRequest
 from mlserverless.serving import Service
 from mlserverless.sinks import LogSink, Sink
 from mlserverless.types import Options, Prediction, Request, Score
@@ -41,7 +42,8 @@ class FakePredictor:
         return SimpleNamespace(model=SimpleNamespace(name=PREDICTION.model, sha256=PREDICTION.sha256))
 
     def named(self, name: str | None) -> "FakePredictor":
-        assert name is None, "it has one model"
+        if name is not None:
+            raise InvalidRequest(f"{name!r} is not a model of this function.")
         return self
 
     def check(self, options: Options, deadline: Deadline) -> None:

@@ -33,6 +33,7 @@ def start(
 
     def on(port: int) -> ServerProcess:
         command = [sys.executable, "-m", "gunicorn", "--bind", f"{host}:{port}", "--threads", str(threads)]
+        command += ["--limit-request-line", "8190"]  # as the image has it: a presigned URL in a query is long
         command += ["--log-level", "warning", application]
         return ServerProcess(command, host, port, child_environment(environment or {}), Path.cwd())
 

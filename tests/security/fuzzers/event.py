@@ -34,7 +34,7 @@ CONTEXT = SimpleNamespace(aws_request_id="fuzz", get_remaining_time_in_millis=la
 FAKE = FakeService(log_level="error")
 
 
-def _no_model() -> None:
+def _no_model(*_: object) -> None:
     raise ModelUnavailable("There is no model here.")
 
 
