@@ -43,6 +43,11 @@ class Tensor(NamedTuple):
     alias: str = ""
 
     @property
+    def known_as(self) -> str:
+        """What an answer and ``/model`` call it: the signature's name, else the model's own."""
+        return self.alias or self.name
+
+    @property
     def bytes(self) -> int:
         """How many bytes its elements take."""
         return prod(self.shape) * WIDTHS.get(self.dtype, 0)

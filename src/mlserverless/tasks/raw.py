@@ -6,7 +6,7 @@ Floats are told in as many digits as bring back the same number: 9 for float32, 
 
 from collections.abc import Sequence
 from math import isfinite, prod
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlserverless.engines import WIDTHS, Tensor
 from mlserverless.errors import ModelUnavailable
@@ -42,7 +42,7 @@ def check(model: "Model", outputs: Sequence[Tensor]) -> None:
 def answer(model: "Model", ran: Sequence[tuple[Tensor, bytes]]) -> tuple[RawTensor, ...]:
     """Return the outputs ``ran``, whole; ModelUnavailable for NaN, infinities and an answer that is too long."""
     told = tuple(
-        RawTensor(tensor.alias or tensor.name, tensor.shape, DATATYPES[tensor.dtype], _data(model, tensor, data))
+        RawTensor(tensor.known_as, tensor.shape, DATATYPES[tensor.dtype], _data(model, tensor, data))
         for tensor, data in ran
     )
     if (size := sum(len(str(value)) + 1 for tensor in told for value in tensor.data)) > MAX_BYTES:
@@ -50,19 +50,26 @@ def answer(model: "Model", ran: Sequence[tuple[Tensor, bytes]]) -> tuple[RawTens
     return told
 
 
-def _data(model: "Model", tensor: Tensor, data: bytes) -> tuple[float | int | bool, ...]:
-    if tensor.dtype == "bool":
-        return tuple(map(bool, data))
-    values = stored(data, tensor.dtype)
-    if tensor.dtype not in DIGITS:
-        return tuple(values)
+def numbers(data: bytes, dtype: str) -> list[Any] | None:
+    """Return the elements of ``data`` as JSON's numbers; None for NaN and infinities, which JSON cannot say."""
+    if dtype == "bool":
+        return list(map(bool, data))
+    values = stored(data, dtype)
+    if dtype not in DIGITS:
+        return list(values)
     if not all(map(isfinite, values)):
+        return None
+    digits = DIGITS[dtype]
+    return [float(f"{value:.{digits}g}") for value in values]
+
+
+def _data(model: "Model", tensor: Tensor, data: bytes) -> tuple[float | int | bool, ...]:
+    if (told := numbers(data, tensor.dtype)) is None:
         raise ModelUnavailable(
             f"{model.name} answered NaN or an infinity in the output {tensor.name!r}: its weights or its input's "
             "range are wrong."
         )
-    digits = DIGITS[tensor.dtype]
-    return tuple(float(f"{value:.{digits}g}") for value in values)
+    return tuple(told)
 
 
 def _too_long(model: "Model", size: str) -> NoReturn:

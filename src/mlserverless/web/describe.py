@@ -49,7 +49,7 @@ def model(loaded: Loaded) -> dict[str, Any]:
     )
     described |= {"input": taken, "outputs": [_tensor(tensor) for tensor in loaded.outputs]}
     roles = zip(ROLES[loaded.task], loaded.places, strict=False)
-    named = {role: _name(loaded.outputs[place]) for role, place in roles}
+    named = {role: loaded.outputs[place].known_as for role, place in roles}
     if loaded.task != "raw":
         described |= {"output": {**named, "activation": said.activation, "offset": said.offset}}
     if loaded.task == "classify":
@@ -61,12 +61,8 @@ def model(loaded: Loaded) -> dict[str, Any]:
     return described
 
 
-def _name(tensor: Tensor) -> str:
-    return tensor.alias or tensor.name
-
-
 def _tensor(tensor: Tensor) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": _name(tensor), "shape": tensor.shape, "dtype": tensor.dtype}
+    told: dict[str, Any] = {"name": tensor.known_as, "shape": tensor.shape, "dtype": tensor.dtype}
     if tensor.scale:
         told["quantization"] = {"scale": tensor.scale, "zero_point": tensor.zero_point}
     return told

@@ -6,7 +6,7 @@ from mlserverless import naming
 from mlserverless.config import Settings
 from mlserverless.loading import Loaded
 from mlserverless.tasks.raw import DATATYPES
-from mlserverless.web.inference.served import metadata, name_of, served
+from mlserverless.web.inference.served import metadata, served
 
 TEXT: dict[str, Any] = {"type": "string"}
 TRUE: dict[str, Any] = {"type": "boolean", "const": True}
@@ -119,7 +119,7 @@ def _request(found: Any) -> dict[str, Any]:
     shape, data = _list({"type": "integer"}), _list({})
     if found:
         tensor, size = found.loaded.input, found.elements
-        name, datatype = {"const": name_of(tensor)}, {"const": DATATYPES[tensor.dtype]}
+        name, datatype = {"const": tensor.known_as}, {"const": DATATYPES[tensor.dtype]}
         first = (
             {"type": "integer", "minimum": 1, "maximum": found.most}
             if found.most > 1
@@ -128,7 +128,7 @@ def _request(found: Any) -> dict[str, Any]:
         prefix = [first, *({"const": size} for size in tensor.shape[1:])]
         shape = {"type": "array", "prefixItems": prefix, "minItems": len(prefix), "maxItems": len(prefix)}
         data = _list({}, description=f"{size:,} elements for each run, flat or nested as the shape says")
-        wanted = {"enum": [name_of(tensor) for _, tensor in found.outputs]}
+        wanted = {"enum": [tensor.known_as for _, tensor in found.outputs]}
     parameters = {"type": "object", "properties": {"binary_data_size": {"type": "integer", "minimum": 0}}}
     tensors = _object(
         ("parameters", "data"), name=name, datatype=datatype, shape=shape, parameters=parameters, data=data

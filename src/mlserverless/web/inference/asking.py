@@ -9,7 +9,7 @@ from mlserverless.named_tuple import NamedTuple
 from mlserverless.readers import shown
 from mlserverless.tasks.raw import DATATYPES
 from mlserverless.web.inference import elements
-from mlserverless.web.inference.served import Served, name_of
+from mlserverless.web.inference.served import Served
 
 DOCS = "docs/reference/open-inference-protocol.md"
 
@@ -55,14 +55,14 @@ def accepted(served: Served) -> str:
     """Return what the model takes, for a message."""
     tensor = served.loaded.input
     shape = ["n" if size < 0 else size for size in served.shape(tensor)]
-    told = f"{served.name} takes the input {name_of(tensor)!r}, {DATATYPES[tensor.dtype]} "
+    told = f"{served.name} takes the input {tensor.known_as!r}, {DATATYPES[tensor.dtype]} "
     told += str(shape).replace("'", "")
     return f"{told} with n from 1 to {served.most}" if served.most > 1 else told
 
 
 def _input(given: dict[str, Any], rest: memoryview, served: Served) -> list[bytes]:
     tensor, shape = served.loaded.input, given.get("shape")
-    for key, right in (("name", (name_of(tensor), tensor.name)), ("datatype", (DATATYPES[tensor.dtype],))):
+    for key, right in (("name", (tensor.known_as, tensor.name)), ("datatype", (DATATYPES[tensor.dtype],))):
         if given.get(key) not in right:
             told = shown(given[key]) if key in given else "missing"
             raise InvalidRequest(f"The input's {key} is {told}; {accepted(served)}.")
@@ -102,12 +102,12 @@ def _outputs(given: dict[str, Any], served: Served) -> tuple[Output, ...]:
     asked = given.get("outputs", [])
     if not isinstance(asked, list):
         raise InvalidRequest(f"outputs is {shown(asked)}; accepted is a list of objects with a name.")
-    there = {name: place for place, tensor in served.outputs for name in (tensor.name, name_of(tensor))}
+    there = {name: place for place, tensor in served.outputs for name in (tensor.name, tensor.known_as)}
     found = list[Output]()
     for one in asked:
         name = _object(one, "An output").get("name")
         if not isinstance(name, str) or name not in there:
-            known = ", ".join(repr(name_of(tensor)) for _, tensor in served.outputs)
+            known = ", ".join(repr(tensor.known_as) for _, tensor in served.outputs)
             raise InvalidRequest(f"The output's name is {shown(name)}; {served.name} gives {known}.")
         if name in [output.name for output in found]:
             raise InvalidRequest(f"The output {name!r} is asked for twice.")
@@ -116,7 +116,7 @@ def _outputs(given: dict[str, Any], served: Served) -> tuple[Output, ...]:
         if type(classes) is not int or classes < 0:
             raise InvalidRequest(f"classification is {shown(classes)}; accepted is a number of classes.")
         found.append(Output(there[name], name, _flag(parameters, "binary_data", default=binary), classes))
-    return tuple(found) or tuple(Output(place, name_of(tensor), binary) for place, tensor in served.outputs)
+    return tuple(found) or tuple(Output(place, tensor.known_as, binary) for place, tensor in served.outputs)
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from mlserverless.engines import Tensor
 from mlserverless.errors import InvalidRequest
 from mlserverless.postprocess import CODES, stored
+from mlserverless.tasks import raw
 from mlserverless.tasks.raw import DATATYPES, DIGITS
 
 ACCEPTED = {bool: "true or false", int: "whole numbers", float: "numbers"}
@@ -106,15 +107,9 @@ def numbers(tensor: Tensor, data: bytes) -> list[Any]:
 
     Raises InvalidRequest for NaN and infinities, which JSON has no numbers for.
     """
-    if tensor.dtype == "bool":
-        return list(map(bool, data))
-    values = stored(data, tensor.dtype)
-    if tensor.dtype not in DIGITS:
-        return list(values)
-    if not all(map(isfinite, values)):
+    if (told := raw.numbers(data, tensor.dtype)) is None:
         raise InvalidRequest(
             f"The model answered NaN or an infinity in the output {tensor.name!r}, which JSON cannot say: ask for "
             'it in binary, {"parameters": {"binary_data_output": true}}.'
         )
-    digits = DIGITS[tensor.dtype]
-    return [float(f"{value:.{digits}g}") for value in values]
+    return told

@@ -14,7 +14,7 @@ from mlserverless.readers import shown
 from mlserverless.web.http import HttpRequest
 from mlserverless.web.inference import asking
 from mlserverless.web.inference.asking import DOCS, Asked, Output
-from mlserverless.web.inference.served import Served, name_of
+from mlserverless.web.inference.served import Served
 
 HEADER = "inference-header-content-length"
 SPARE = 1000  # commas and brackets that are not the tensor's
@@ -66,7 +66,7 @@ def _alone(body: bytes, served: Served) -> Asked:
             f"With Inference-Header-Content-Length: 0 the body is the input of one run, {wanted:,} bytes; this "
             f"one has {len(body):,}."
         )
-    outputs = (Output(place, name_of(tensor), binary=True) for place, tensor in served.outputs)
+    outputs = (Output(place, tensor.known_as, binary=True) for place, tensor in served.outputs)
     return Asked(None, [body], tuple(outputs))
 
 

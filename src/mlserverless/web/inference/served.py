@@ -51,17 +51,12 @@ def served(name: str, loaded: Loaded, max_batch: int) -> Served:
     return Served(name, loaded, outputs, max_batch if several else 1)
 
 
-def name_of(tensor: Tensor) -> str:
-    """Return what clients call ``tensor``, as ``/model`` does: the signature's name, else the model's own."""
-    return tensor.alias or tensor.name
-
-
 def metadata(served: Served) -> dict[str, Any]:
     """Return the model metadata response object."""
 
     def told(tensor: Tensor) -> dict[str, Any]:
         datatype = DATATYPES[tensor.dtype]
-        return {"name": name_of(tensor), "datatype": datatype, "shape": served.shape(tensor)}
+        return {"name": tensor.known_as, "datatype": datatype, "shape": served.shape(tensor)}
 
     return {
         "name": served.name,

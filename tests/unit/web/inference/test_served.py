@@ -7,7 +7,7 @@ import pytest
 from helpers.fakes import IMAGE, SCORES, fake_engine
 from helpers.tensors import model
 from mlserverless.engines import Tensor
-from mlserverless.web.inference.served import metadata, name_of, served
+from mlserverless.web.inference.served import metadata, served
 
 RAW = 'task = "raw"'
 
@@ -49,8 +49,8 @@ def test_an_output_that_the_protocol_has_no_type_for_is_left_out(
 
 
 def test_a_signatures_name_goes_before_the_models_own() -> None:
-    assert name_of(SCORES) == "scores"
-    assert name_of(SCORES._replace(alias="probabilities")) == "probabilities"
+    assert SCORES.known_as == "scores"
+    assert SCORES._replace(alias="probabilities").known_as == "probabilities"
 
 
 def test_a_version_is_the_beginning_of_the_files_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
