@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlserverless.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from mmap import mmap
 
     from mlserverless.errors import MlserverlessError
@@ -128,6 +129,15 @@ class Prediction(NamedTuple):
                 for label, index, score in self.predictions
             ]
         }
+
+
+def spent(made: "Iterable[Prediction]") -> dict[str, float]:
+    """Return how long each stage took in all, in milliseconds."""
+    stages: dict[str, float] = {}
+    for prediction in made:
+        for name, milliseconds in prediction.timings:
+            stages[name] = stages.get(name, 0.0) + milliseconds
+    return stages
 
 
 class Problem(NamedTuple):

@@ -17,7 +17,7 @@ from mlserverless.batch.sources import SourceUnreadable, find
 from mlserverless.batch.work import Refused, Work
 from mlserverless.cli import FAILED, UNUSABLE, WRONG, completing, fan_out
 from mlserverless.cli.answers import JSON, show, stop
-from mlserverless.cli.chosen import MODEL
+from mlserverless.cli.chosen import MODEL, writable
 from mlserverless.cli.command import Choice, command
 from mlserverless.cli.progress import QUIET
 from mlserverless.cli.tallied import progress
@@ -32,13 +32,6 @@ SIGNALLED = 128  # and the signal's number: as shells have it
 
 class Interrupted(BaseException):
     """A signal asked for the end; no ``except Exception`` on the way takes it for an image's problem."""
-
-
-def _out(context: click.Context, option: click.Parameter, path: Path) -> Path:
-    """Return ``path`` where it can be written: to be found now, not when all was classified."""
-    if not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", context, option)
-    return path
 
 
 @command(
@@ -81,7 +74,7 @@ def _out(context: click.Context, option: click.Parameter, path: Path) -> Path:
     "-o",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=_out,
+    callback=writable,
     help="The result file: .jsonl, .csv or .parquet.",
 )
 @click.option("--format", "kind", type=Choice(["jsonl", "csv", "parquet"]), help="[default: as --out is named]")

@@ -10,6 +10,7 @@ import click
 
 from mlserverless.cli import FAILED, UNUSABLE, WRONG, completing
 from mlserverless.cli.answers import JSON, show, stop
+from mlserverless.cli.chosen import writable
 from mlserverless.cli.command import Choice, Command, command
 from mlserverless.cli.deprecated import Renamed, warn
 from mlserverless.cli.progress import QUIET, console, say, steps
@@ -23,13 +24,6 @@ def _duration(context: click.Context, option: click.Parameter, text: str | None)
         return None if text is None else parse_duration(text)
     except ValueError as error:
         raise click.BadParameter(str(error), context, option) from error
-
-
-def _out(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """Return ``path`` where it can be written: to be found now, not when all was measured."""
-    if path and not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", context, option)
-    return path
 
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
@@ -111,8 +105,10 @@ def _is_json(words: list[str]) -> bool:
 )
 @click.option("--prices", type=FILE, help="A price file of your own for --memory-sweep.")
 @JSON
-@click.option("--out", "-o", type=FILE_OUT, callback=_out, metavar="FILE", help="Write the figures as JSON.")
-@click.option("--html", type=OUT, callback=_out, metavar="FILE", help="Write one self-contained page with plots.")
+@click.option("--out", "-o", type=FILE_OUT, callback=writable, metavar="FILE", help="Write the figures as JSON.")
+@click.option(
+    "--html", type=OUT, callback=writable, metavar="FILE", help="Write one self-contained page with plots."
+)
 @QUIET
 def bench(
     model: str | None, html: Path | None, out: Path | None, as_json: bool, quiet: bool, **given: Any

@@ -1,5 +1,7 @@
 """What several commands are told alike: which models, which cloud, which Python, which architecture."""
 
+from pathlib import Path
+
 import click
 
 from mlserverless.bundle import targets
@@ -27,6 +29,13 @@ PYTHON = click.option(
 ARCH = click.option(
     "--arch", default="x86_64", show_default=True, type=Choice(targets.ARCHES), help="The processors it runs on."
 )
+
+
+def writable(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Return ``path`` where it can be written: to be found now, not when all was done."""
+    if path and not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", context, option)
+    return path
 
 
 def settings_models() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from mlserverless.signals.trace import Parent
-from mlserverless.types import Prediction, Problem
+from mlserverless.types import Prediction, Problem, spent
 
 DEBUG, INFO, WARNING, ERROR = range(4)  # a line's level, and the place of its name in the two below
 NAMES = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -60,24 +60,15 @@ def route_of(path: str, known: Container[str]) -> str:
 
 def describe(results: Results) -> Fields:
     """Return the fields that tell of a request's items: the model, the stages, the worst problem."""
-    problem: Problem | None = None
-    made: Prediction | None = None
-    failed = 0
-    stages: dict[str, float] = {}
-    for result in results:
-        if isinstance(result, Prediction):
-            made = made or result
-            for name, milliseconds in result.timings:
-                stages[name] = stages.get(name, 0.0) + milliseconds
-        else:
-            failed += 1
-            problem = result if problem is None or result.status > problem.status else problem
-    fields: Fields = {"items": len(results), "failed": failed} if results else {}
-    if problem:
-        fields["code"], fields["retryable"] = problem.code, problem.retryable
+    made = [result for result in results if isinstance(result, Prediction)]
+    problems = [result for result in results if isinstance(result, Problem)]
+    fields: Fields = {"items": len(results), "failed": len(problems)} if results else {}
+    if problems:
+        worst = max(problems, key=lambda problem: problem.status)
+        fields["code"], fields["retryable"] = worst.code, worst.retryable
     if made:
-        fields["model"], fields["sha256"], fields["task"] = made.model, made.sha256, made.task
-        fields["stages"] = {name: round(milliseconds, 3) for name, milliseconds in stages.items()}
+        fields["model"], fields["sha256"], fields["task"] = made[0].model, made[0].sha256, made[0].task
+        fields["stages"] = {name: round(milliseconds, 3) for name, milliseconds in spent(made).items()}
     return fields
 
 

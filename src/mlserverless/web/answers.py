@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from mlserverless.serving import new_id
-from mlserverless.types import Prediction, Problem
+from mlserverless.types import Prediction, Problem, spent
 from mlserverless.web.http import HttpRequest, HttpResponse
 
 JSON, PROBLEM, HTML = "application/json", "application/problem+json", "text/html"
@@ -61,12 +61,9 @@ def respond_nothing(request_id: str, headers: Headers = ()) -> HttpResponse:
 
 def server_timing(made: list[Prediction]) -> Headers:
     """Return the header that tells how long each stage took, in milliseconds; none where nothing was made."""
-    spent: dict[str, float] = {}
-    for prediction in made:
-        for name, milliseconds in prediction.timings:
-            spent[name] = spent.get(name, 0.0) + milliseconds
-    if not spent:
+    stages = spent(made)
+    if not stages:
         return ()
     if len(made) == 1:  # those of several overlap
-        spent["total"] = sum(spent.values())
-    return (("Server-Timing", ", ".join(f"{name};dur={value:.1f}" for name, value in spent.items())),)
+        stages["total"] = sum(stages.values())
+    return (("Server-Timing", ", ".join(f"{name};dur={value:.1f}" for name, value in stages.items())),)
