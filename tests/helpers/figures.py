@@ -53,7 +53,7 @@ def measure(package: str, names: Sequence[str], scale: Scale) -> list[tuple[Figu
 
 
 def show(title: str, found: list[tuple[Figure, float]]) -> None:
-    """Print the table, and a line a skip that the summary of `make test` repeats."""
+    """Print the table, and below it a line a skip (the summary of `make test` repeats it) or a bar not held."""
     table = Table("figure", "bar", "measured", "held", "seconds", title=title.capitalize())
     for figure, seconds in found:
         held = "skipped" if figure.skipped else "yes" if figure.held else "NO"
@@ -62,6 +62,9 @@ def show(title: str, found: list[tuple[Figure, float]]) -> None:
     for figure, _ in found:
         if figure.skipped:
             print(f"SKIPPED [1] {title}: {figure.name}: {figure.skipped}")
+    for figure, _ in found:  # last, where the end of a long log is looked at first
+        if not figure.held:
+            print(f"NOT HELD {title}: {figure.name}: {figure.measured or figure.skipped} (bar: {figure.bar})")
 
 
 def as_json(found: list[tuple[Figure, float]], scale: Scale) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """`mlserverless batch` killed at random moments, and gone on with: is anything lost, or there twice?
 
-A process group is sent SIGKILL, and the same command started again. The last run is not killed: its memory is
-watched, and every few seconds it is stopped (SIGSTOP) for a turn of the ceiling, as many processes as it has,
-which predict the same bytes from memory in a loop and do nothing else. How fast a machine is changes by the
-minute, between two neighbouring turns it does not.
+A process group is sent SIGKILL, and the same command started again. The kills end when half the photos are sent,
+however fast the machine is. The last run is not killed: its memory is watched, and every few seconds it is
+stopped (SIGSTOP) for a turn of the ceiling, as many processes as it has, which predict the same bytes from memory
+in a loop and do nothing else. How fast a machine is changes by the minute, between two neighbouring turns it does
+not.
 """
 
 import http.client
@@ -30,8 +31,9 @@ PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 ORIGIN = Path(__file__).with_name("killed_origin.py")
 MODEL, SIDE = "dogs-vs-cats", 240
 # Of the whole form and the short one, which is measured in seconds, beside whatever else the machine does.
-LEAST_RATE, MOST_GROWTH = (0.9, 0.8), (1.05, 1.15)
+LEAST_RATE, MOST_GROWTH = (0.9, 0.7), (1.05, 1.15)
 STEADY = 100  # photos that are sent before the last run's rate is taken
+MOST_OF_A_TURN = 400  # photos, in the short form: a fast machine has several turns too
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 CEILING = """
@@ -80,7 +82,7 @@ def measure(scale: Scale) -> list[Figure]:
 class _Killed:
     def __init__(self, folder: Path, scale: Scale) -> None:
         self._folder, self._scale, self._chance = folder, scale, Random(8)
-        self._total, self._kills = scale.of(100_000, 1500), scale.of(20, 4)
+        self._total, self._kills = scale.of(100_000, 3000), scale.of(20, 4)
         self._out, self._list = folder / "results.jsonl", folder / "urls.txt"
         self._workers = len(os.sched_getaffinity(0))
         photos = folder / "photos"
@@ -98,7 +100,7 @@ class _Killed:
             self._list.write_text("".join(f"http://127.0.0.1:{port}/{n}.jpg\n" for n in range(self._total)))
             kills = 0
             while kills < self._kills and not self._out.exists():
-                kills += self._run_and_kill()
+                kills += self._run_and_kill(self._total // 2 * (kills + 1) // self._kills)
             with self._ceiling() as ceiling:
                 memory, turns, code = self._run_to_the_end(ceiling)
             stats = self._stats()
@@ -167,10 +169,11 @@ class _Killed:
         with errors:
             return subprocess.Popen(words, stderr=errors, stdout=subprocess.DEVNULL, start_new_session=True)
 
-    def _run_and_kill(self) -> bool:
+    def _run_and_kill(self, most: int) -> bool:
+        # At a random moment, or before it when ``most`` photos were sent since the first run.
         process = self._start()
         end = time.monotonic() + self._chance.uniform(0, self._scale.of(24, 4))
-        while (left := end - time.monotonic()) > 0 and process.poll() is None:
+        while (left := end - time.monotonic()) > 0 and process.poll() is None and self._stats()["sent"] < most:
             time.sleep(min(0.1, left))
         if killed := process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -214,7 +217,10 @@ class _Killed:
                     time.sleep(0.05)
                     continue
                 begin = self._mark(process)
-                while (left := begin[0] + seconds - time.monotonic()) > 0 and process.poll() is None:
+                most = begin[1] + self._scale.of(self._total, MOST_OF_A_TURN)
+                while (left := begin[0] + seconds - time.monotonic()) > 0 and self._stats()["sent"] < most:
+                    if process.poll() is not None:
+                        break
                     time.sleep(min(left, self._scale.of(10, 1) / 10))
                     if len(group := _group(process.pid)) > self._workers:
                         memory.append(sum(_resident(pid) for pid in group))
