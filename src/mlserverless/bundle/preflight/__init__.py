@@ -23,6 +23,7 @@ from mlserverless.bundle.preflight import (
     permissions,
     runtimes,
     sam,
+    signals,
     sizes,
     variables,
 )
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     models.examine,
     contents.engine,
     contents.named,
+    signals.telemetry,
     delegates.examine,
     binaries.architecture,
     binaries.symbols,
@@ -57,6 +59,7 @@ CHECKS: tuple[Check, ...] = (
     variables.payload,
     variables.amount,
     variables.secrets,
+    signals.origins,
     access.public,
     permissions.wildcards,
     permissions.user,

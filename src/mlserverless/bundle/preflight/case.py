@@ -1,13 +1,16 @@
 """What is examined, read once: the target, the deploy folder's templates, the project, the model, the package."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlserverless.bundle.package import Package
+from mlserverless.bundle.stage import AZURE_SITE, SETTINGS
 from mlserverless.bundle.targets import Target
+from mlserverless.config import PREFIX, Settings
+from mlserverless.errors import ConfigError
 
 MARK = "mlserverless: {}-on-purpose"
 
@@ -69,6 +72,26 @@ class Case(NamedTuple):
     sources: tuple[Source, ...] = ()
     asked: tuple[Asked, ...] = ()
     others: tuple[str, ...] = ()
+
+    @property
+    def site(self) -> Path:
+        """The folder of the package's libraries, the deploy folder where there is no package."""
+        root = self.package.root if self.package else self.deploy
+        return root / AZURE_SITE if (root / AZURE_SITE).is_dir() else root
+
+    def said(self, field: str) -> Iterator[tuple[str, str]]:
+        """Yield where the setting ``field`` is said, and its text: variables of the templates, then the file.
+
+        Of a list the parts have commas between. What only the deployment knows is no text of a setting.
+        """
+        for asked in self.asked:
+            if (value := asked.variables.get(f"{PREFIX}{field.upper()}")) is not None:
+                yield asked.where, str(value)
+        try:
+            value = getattr(Settings.load({}, str(self.project)), field)
+        except ConfigError:  # the check of the settings tells it
+            return
+        yield SETTINGS, ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _block(lines: list[str], name: str) -> list[str]:

@@ -10,11 +10,10 @@ from mlserverless.bundle.preflight.case import Case
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
 from mlserverless.bundle.preflight.models import readable
 from mlserverless.bundle.resolve import ONNX_GLIBC
-from mlserverless.bundle.stage import AZURE_SITE, SETTINGS
+from mlserverless.bundle.stage import SETTINGS
 from mlserverless.bundle.targets import PYTHONS
-from mlserverless.config import PREFIX, Settings
+from mlserverless.config import PREFIX
 from mlserverless.engines import Wanted
-from mlserverless.errors import ConfigError
 
 STORES = ("s3://", "gs://", "az://")
 
@@ -47,7 +46,7 @@ def engine(case: Case) -> list[Finding]:
     ]
     if case.package is None:
         return [ok("engine", ", ".join(dict.fromkeys(taken)))]
-    return [finding for wanted in dict.fromkeys(taken) for finding in _inside(case, _site(case), wanted)]
+    return [finding for wanted in dict.fromkeys(taken) for finding in _inside(case, case.site, wanted)]
 
 
 def _inside(case: Case, site: Path, wanted: str) -> Iterator[Finding]:
@@ -73,31 +72,14 @@ def _inside(case: Case, site: Path, wanted: str) -> Iterator[Finding]:
             yield (fail if where == SETTINGS else warn)("stores", told, "Build it without --no-stores.")
 
 
-def _site(case: Case) -> Path:
-    root = case.package.root if case.package else case.deploy
-    return root / AZURE_SITE if (root / AZURE_SITE).is_dir() else root
-
-
 def _places(case: Case) -> Iterator[tuple[str, str]]:
     """Yield where a store may be named, and what is named there."""
-    for asked in case.asked:
-        for name in ("SINK", "SCHEDULE_SOURCE"):
-            yield asked.where, str(asked.variables.get(f"{PREFIX}{name}", ""))
-    try:
-        settings = Settings.load({}, str(case.project))
-    except ConfigError:
-        return
-    yield from ((SETTINGS, settings.sink), (SETTINGS, settings.schedule_source))
+    yield from case.said("sink")
+    yield from case.said("schedule_source")
 
 
 def _engine(case: Case) -> str:
-    said = [
-        str(asked.variables[f"{PREFIX}ENGINE"]) for asked in case.asked if f"{PREFIX}ENGINE" in asked.variables
-    ]
-    try:
-        return said[0] if said else Settings.load({}, str(case.project)).engine
-    except ConfigError:
-        return "auto"
+    return next((value for _, value in case.said("engine")), "auto")
 
 
 def _own_requirements(case: Case) -> bool:
