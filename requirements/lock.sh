@@ -34,6 +34,12 @@ done
 lock "$@" --universal --python-version 3.12 adapters/aws/requirements-arm64.in -o adapters/aws/requirements-arm64.txt
 lock "$@" --python-version 3.11 --python-platform x86_64-manylinux2014 --only-binary :all: \
     adapters/aws/requirements-py311.in -o adapters/aws/requirements-py311.txt
+# What telemetry takes beside them: with their releases, since it is installed into the same folder.
+beside=$(for file in adapters/*/requirements*.txt; do echo "--constraint $file"; done)
+for name in otel prometheus; do
+    lock "$@" --universal --python-version 3.11 $beside "adapters/requirements-$name.in" \
+        -o "adapters/requirements-$name.txt"
+done
 # The peers of `make bench`, a file each: a virtual environment of its own for every one.
 for file in requirements/bench/*.in; do
     lock "$@" --universal --python-version 3.11 "$file" -o "${file%.in}.txt"

@@ -15,7 +15,7 @@ from helpers.figures import run
 from packages import sizes
 
 # Each has ``measure(scale) -> list[Figure]``.
-MODULES = ("sizes", "runtimes", "cold", "rebuilt", "faults", "deploying", "images")
+MODULES = ("sizes", "runtimes", "telemetry", "cold", "rebuilt", "faults", "deploying", "images")
 JSON, PAGE = Path(".cache/packages.json"), Path("docs/reference/package-sizes.md")
 
 

@@ -26,6 +26,7 @@ def package(
     formats: tuple[str, ...] = tuple(PLUGINS),
     strip: bool = False,
     model: str = MODEL,
+    project: Path = FOLDER / "no-project",
 ) -> Package:
     """Return the package for these; raise BuildError where it cannot be made."""
     told = [provider, python, arch, *(["image"] if image else []), *([] if stores else ["lean"])]
@@ -34,6 +35,7 @@ def package(
         *(["stripped"] if strip else []),
         *([] if len(formats) == len(PLUGINS) else formats),
         Path(model).name,
+        *([project.name] if project.is_dir() else []),
     ]
     out = FOLDER / "-".join(told)
     shutil.rmtree(out, ignore_errors=True)
@@ -42,7 +44,7 @@ def package(
         wanted,
         model=model,
         out=out,
-        project=FOLDER / "no-project",
+        project=project,
         image=image,
         stores=stores,
         slim=slim,

@@ -66,7 +66,7 @@ def _figure(provider: str, start: Start, model: Path, world: World) -> Figure:
     failed: list[str] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="unpacked-")))
-        root = _unpack(made, folder)
+        root = unpack(made, folder)
         before = _digest(folder)
         said = stack.enter_context(printed())
         running = start(root, made, {**world.environment(), **environment})
@@ -96,7 +96,7 @@ def _pictures(expected: Callable[[Case], bytes]) -> list[Case]:
     return made
 
 
-def _unpack(made: Package, folder: Path) -> Path:
+def unpack(made: Package, folder: Path) -> Path:
     """Unpack what would be uploaded into ``folder``, read-only; return the folder that the platform starts in."""
     if made.archive is None:
         shutil.copytree(made.out, folder, dirs_exist_ok=True)

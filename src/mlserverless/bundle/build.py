@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from mlserverless.bundle import archive, bytecode, layout, prove, record, resolve, stage, symbols
+from mlserverless.bundle import archive, bytecode, layout, prove, record, resolve, stage, symbols, telemetry
 from mlserverless.bundle import slim as slimming
 from mlserverless.bundle.package import MADE, Dropped, Package
 from mlserverless.bundle.prove import Trial
@@ -52,7 +52,8 @@ def build(
     ``formats``: of images, which the package opens; the entry file sets them where they are not all.
     ``strip``: without the libraries' symbol tables.
     ``tell`` is called with a word at each of the STEPS, and for each rule that was undone.
-    Raises BuildError or ModelUnavailable, saying what is wrong; ``out`` is then left as it was or empty.
+    What the project's setting ``telemetry`` takes is packed whole. Raises BuildError, ConfigError or
+    ModelUnavailable, saying what is wrong; ``out`` is then left as it was or empty.
     """
     if layer and (target.provider != "aws" or image):
         raise BuildError("Only a zip for AWS Lambda can be split into a function and a layer.")
@@ -66,7 +67,8 @@ def build(
         scratch = Path(made).resolve()
         tell("resolving")
         kinds = stage.kinds((model, *models))
-        lock = resolve.merged(_locks(target, kinds, folder), scratch / "requirements.txt")
+        locks = _locks(target, kinds, folder)
+        lock = resolve.merged([*locks, *telemetry.locks(project, locks)], scratch / "requirements.txt")
         parts, defaults = _stage(
             target, scratch, folder, project, (model, *models), lock, stores=stores, image=image, formats=formats
         )

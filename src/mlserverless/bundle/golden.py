@@ -195,7 +195,8 @@ def _environment(world: World, results: str, formats: Sequence[str]) -> dict[str
     ours |= {"MAX_PIXELS": "4000000", "TIMEOUT": "30", "DOWNLOAD_TIMEOUT": "5", "THREADS": "1"}
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     prefixed = {f"MLSERVERLESS_{name}": value for name, value in ours.items()}
-    return {**kept, **world.environment(), **prefixed}
+    # A project's telemetry is opened, and tells nothing: there is no collector here, and each answer would wait.
+    return {**kept, **world.environment(), **prefixed, "OTEL_SDK_DISABLED": "true"}
 
 
 def differences(wanted: Run, found: Run) -> list[str]:

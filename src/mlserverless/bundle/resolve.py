@@ -1,7 +1,8 @@
 """A target's own wheels: what the lock files pin, for its Python, its architecture and its glibc, by uv.
 
 The lock files stand in the deploy folders: ``requirements.txt`` is what is packed, ``requirements-onnx.txt`` what
-is for an .onnx model, ``requirements-runtime.txt`` what the platform or the image has beside it. One file serves
+is for an .onnx model, ``requirements-runtime.txt`` what the platform or the image has beside it; what telemetry
+takes is :mod:`~mlserverless.bundle.telemetry`'s. One file serves
 every Python and architecture, since uv reads the markers for the target and the hashes cover every wheel of a
 release.
 """

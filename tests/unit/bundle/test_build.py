@@ -13,11 +13,12 @@ import pytest
 
 from helpers import modelfolder
 from mlserverless.bundle import build as building
-from mlserverless.bundle import golden, package, resolve, slim, stage, symbols
+from mlserverless.bundle import golden, package, prove, resolve, slim, stage, symbols
 from mlserverless.bundle.archive import files
 from mlserverless.bundle.build import NOT_RUN, STEPS, BuildError, build
 from mlserverless.bundle.golden import Run
 from mlserverless.bundle.package import Dropped, Package
+from mlserverless.bundle.prove import Trial
 from mlserverless.bundle.targets import PROVIDERS, Target
 from mlserverless.config import Settings
 from mlserverless.formats import PLUGINS
@@ -332,6 +333,23 @@ def test_without_a_python_of_its_version_it_is_built_whole_and_said_to_be_unprov
     assert json.loads((made.out / "build.json").read_text())["proof"] == NOT_RUN
     with pytest.raises(BuildError, match=r"A stripped package has to be run, and aws:.* cannot run here"):
         parts.build(Target("aws"), slim=False, strip=True)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_the_telemetry_takes_is_packed_whole(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    whole: list[frozenset[str]] = []
+
+    def shrink(trial: Trial, *_: Any) -> list[Dropped]:
+        whole.append(trial.whole)
+        return []
+
+    monkeypatch.setattr(prove, "shrink", shrink)
+    (parts.folder / "mlserverless.toml").write_text('telemetry = ["prometheus"]\n' if asked else "")
+    made = parts.build(Target("container"))
+    assert whole == [frozenset({"prometheus-client"} if asked else ())]
+    assert ("prometheus-client" in json.loads((made.out / "build.json").read_text())["packages"]) is asked
 
 
 @pytest.mark.parametrize("provider", ["aws", "gcp"])

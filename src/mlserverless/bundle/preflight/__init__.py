@@ -41,7 +41,7 @@ CHECKS: tuple[Check, ...] = (
     models.examine,
     contents.engine,
     contents.named,
-    signals.telemetry,
+    signals.packages,
     delegates.examine,
     binaries.architecture,
     binaries.symbols,

@@ -1,47 +1,43 @@
 """What the settings ask for beside the answers: the packages of the telemetry, and whose scripts may read them."""
 
-from mlserverless.bundle import resolve
+from mlserverless.bundle import resolve, telemetry
 from mlserverless.bundle.preflight.case import Case
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
-
-# By what ``telemetry`` may name: the requirements that it takes, each with where that is in a package.
-TAKEN = {
-    "prometheus": {"prometheus-client": "prometheus_client"},
-    "otel": {
-        "opentelemetry-sdk": "opentelemetry/sdk",
-        "opentelemetry-exporter-otlp-proto-http": "opentelemetry/exporter/otlp/proto/http",
-    },
-}
+from mlserverless.bundle.stage import SETTINGS
 
 
-def telemetry(case: Case) -> list[Finding]:
-    """What ``telemetry`` names is in the package, or among the requirements of the deploy folder.
+def packages(case: Case) -> list[Finding]:
+    """What ``telemetry`` names is in the package, or will be.
 
     A function whose telemetry cannot be opened answers nothing but that.
     """
     findings = []
+    held = _held(case)
     for where, text in case.said("telemetry"):
         for name in (part.strip() for part in text.split(",")):
-            wanted = TAKEN.get(name, {})
-            missing = [each for each, inside in wanted.items() if not _has(case, each, inside)]
-            if missing:
-                told = f"{where} asks for {name}, and {_place(case)} lacks {', '.join(missing)}"
-                mend = f"Lock it in {case.deploy}/requirements.txt and build anew, or leave {name} out."
+            if name not in telemetry.TAKEN:
+                continue
+            if missing := telemetry.lacking(name, held):
+                told = f"{where} asks for {name}, and {_what(case)} lacks {', '.join(missing)}"
+                mend = f"Name it in {SETTINGS}, from which a build takes it, or leave {name} out."
                 findings.append(fail("telemetry", told, mend))
-            elif wanted:
-                findings.append(ok("telemetry", f"{name}: {', '.join(wanted)}"))
+            else:
+                findings.append(ok("telemetry", f"{where}: {name}"))
     return findings
 
 
-def _has(case: Case, requirement: str, inside: str) -> bool:
+def _held(case: Case) -> set[str]:
+    """Return the requirements of telemetry that are in the package; without one, those that a build packs."""
     if case.package is not None:
-        return (case.site / inside).is_dir()
-    locks = case.deploy.glob("requirements*.txt")
-    return any(resolve.name_of(entry) == requirement for lock in locks for entry in resolve.entries(lock))
+        every = (pair for taken in telemetry.TAKEN.values() for pair in taken.items())
+        return {requirement for requirement, inside in every if (case.site / inside).is_dir()}
+    named = ",".join(text for where, text in case.said("telemetry") if where == SETTINGS).split(",")
+    packed = {requirement for name in named for requirement in telemetry.TAKEN.get(name, ())}
+    return packed.union(*(resolve.versions(lock) for lock in case.deploy.glob("requirements*.txt")))
 
 
-def _place(case: Case) -> str:
-    return "the package" if case.package is not None else f"{case.deploy}/requirements.txt"
+def _what(case: Case) -> str:
+    return "the package" if case.package is not None else "what a build packs"
 
 
 def origins(case: Case) -> list[Finding]:
