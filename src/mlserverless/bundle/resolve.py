@@ -2,9 +2,8 @@
 
 The lock files stand in the deploy folders: ``requirements.txt`` is what is packed, ``requirements-onnx.txt`` what
 is for an .onnx model, ``requirements-runtime.txt`` what the platform or the image has beside it; what telemetry
-takes is :mod:`~mlserverless.bundle.telemetry`'s. One file serves
-every Python and architecture, since uv reads the markers for the target and the hashes cover every wheel of a
-release.
+takes is :mod:`~mlserverless.bundle.telemetry`'s. One file serves every Python and architecture, since uv reads the
+markers for the target and the hashes cover every wheel of a release.
 """
 
 import os

@@ -50,6 +50,16 @@ def test_what_a_template_alone_names_no_build_packs(tmp_path: Path) -> None:
     assert [one.status for one in found] == ["ok", "ok"]
 
 
+def test_a_layer_may_bring_what_the_package_lacks(tmp_path: Path) -> None:
+    asks, layers = (
+        "Environment: {Variables: {MLSERVERLESS_TELEMETRY: otel}}",
+        "Layers: ['arn:aws:lambda:::layer:x:1']",
+    )
+    for lines, status in (((asks,), "fail"), ((asks, layers), "warn")):
+        examined = case(tmp_path, template_yaml=template(*lines))
+        assert only(signals.packages, examined).status == status
+
+
 def test_a_projects_own_lock_may_have_it(tmp_path: Path) -> None:
     text = template("Environment: {Variables: {MLSERVERLESS_TELEMETRY: otel}}")
     wanted = list(telemetry.TAKEN["otel"])

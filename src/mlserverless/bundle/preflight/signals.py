@@ -3,24 +3,25 @@
 from mlserverless.bundle import resolve, telemetry
 from mlserverless.bundle.preflight.case import Case
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
+from mlserverless.bundle.preflight.sam import functions
 from mlserverless.bundle.stage import SETTINGS
 
 
 def packages(case: Case) -> list[Finding]:
     """What ``telemetry`` names is in the package, or will be.
 
-    A function whose telemetry cannot be opened answers nothing but that.
+    A function whose telemetry cannot be opened answers nothing but that. A layer of a template's may bring it.
     """
     findings = []
-    held = _held(case)
+    held, say = _held(case), warn if _layers(case) else fail
     for where, text in case.said("telemetry"):
         for name in (part.strip() for part in text.split(",")):
             if name not in telemetry.TAKEN:
                 continue
             if missing := telemetry.lacking(name, held):
                 told = f"{where} asks for {name}, and {_what(case)} lacks {', '.join(missing)}"
-                mend = f"Name it in {SETTINGS}, from which a build takes it, or leave {name} out."
-                findings.append(fail("telemetry", told, mend))
+                mend = f"Name it in {SETTINGS} and build anew, which packs it; or leave {name} out."
+                findings.append(say("telemetry", told, mend))
             else:
                 findings.append(ok("telemetry", f"{where}: {name}"))
     return findings
@@ -34,6 +35,11 @@ def _held(case: Case) -> set[str]:
     named = ",".join(text for where, text in case.said("telemetry") if where == SETTINGS).split(",")
     packed = {requirement for name in named for requirement in telemetry.TAKEN.get(name, ())}
     return packed.union(*(resolve.versions(lock) for lock in case.deploy.glob("requirements*.txt")))
+
+
+def _layers(case: Case) -> bool:
+    on_lambda = case.sources if case.target.provider == "aws" else ()
+    return any(function.properties.get("Layers") for source in on_lambda for function in functions(source))
 
 
 def _what(case: Case) -> str:
