@@ -28,6 +28,17 @@ from mlserverless.overlap import Job
 
 REST_S = 10.0  # after which a thread of the pool's own ends
 Result = TypeVar("Result")
+_forking = threading.Lock()
+
+
+def _forget() -> None:
+    # It may be held by a thread that a fork does not have.
+    global _forking
+    _forking = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class Pool:
@@ -39,15 +50,24 @@ class Pool:
 
     def __init__(self, load: Callable[[int], Interpreter], size: int, *, wide: int = 1, narrow: int = 1) -> None:
         self._load, self.size, self._wide, self._narrow = load, size, wide, narrow
-        self._first: Interpreter | None = None  # the wide one
-        self._idle: list[Interpreter] = []
         self._most = size + (wide != narrow and size > 1)
-        self._made = self._in_use = 0
+        self._begin([])
+
+    def _begin(self, idle: list[Interpreter]) -> None:
+        self._first: Interpreter | None = None  # the wide one
+        self._idle, self._made, self._in_use = idle, len(idle), 0
         self._jobs: deque[Job[Any]] = deque()
         # Guards all of this, and tells the pool's own threads, of which ``_resting`` wait, what they are handed.
         self._changed = threading.Condition()
         self._handed: list[Interpreter] = []
         self._resting, self._owner = 0, os.getpid()
+
+    def _inherit(self) -> None:
+        # A fork has none of its parent's threads: those of the pool, those that wait or work, nor an engine's, and
+        # an interpreter of several threads would run on one of them, or wait for the others for ever.
+        with _forking:
+            if self._owner != os.getpid():
+                self._begin(self._idle if self._wide == self._narrow == 1 else [])
 
     @property
     def made(self) -> int:
@@ -62,6 +82,8 @@ class Pool:
         ``queue``, as the members of a batch are, it does not count as one that waits: a batch is one caller's, and
         may not fill the queue of everybody's.
         """
+        if self._owner != os.getpid():
+            self._inherit()
         with self._changed:
             if self._in_use >= self.size:
                 if (waiting := sum(job.counted for job in self._jobs)) >= queue:
@@ -123,9 +145,6 @@ class Pool:
                 self._in_use -= 1
                 return
             self._handed.append(interpreter)
-            if self._owner != (owner := os.getpid()):  # a fork has none of its parent's threads
-                self._owner, self._resting = owner, 0
-                self._changed.notify_all()  # which forgets them: else one of them would be woken for one of ours
             if len(self._handed) <= self._resting:
                 self._changed.notify()
                 return

@@ -50,7 +50,7 @@ GRANTED: dict[str, str] = {
     "typing re binascii": "headers",
     "typing re binascii contextlib": "formats",
     "typing re binascii contextlib struct": "prepare",
-    "typing math": "engines engines.onnx target",
+    "typing math": "engines target",
     "struct": "single",
     "typing math array": "postprocess tasks tasks.detect tasks.raw",
     "typing math array struct": "tasks.roles web.inference.elements",  # the first only with a detector
@@ -63,9 +63,12 @@ GRANTED: dict[str, str] = {
     "typing math struct hashlib": "model naming",
     "typing math ctypes functools": "engines.delegates",
     "typing math ctypes": "engines.capi engines.described",
+    # Beside numpy, which imports both.
+    "typing math ctypes weakref": "engines.native engines.onnx",
+    "typing threading contextlib math ctypes weakref": "engines.tflite",
     "typing threading socket contextlib": "net.buffered net.connection net.dial net.response net.timed",
     "typing threading contextlib": "overlap",
-    "typing threading contextlib math": "engines.quiet engines.tflite interpreter predictor",
+    "typing threading contextlib math": "engines.quiet interpreter predictor",
     "typing threading contextlib math struct array hashlib": (
         "loading web.inference.asking web.inference.running web.inference.served web.inference_described"
     ),

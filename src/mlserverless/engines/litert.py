@@ -5,8 +5,10 @@ same wheel takes over, with the same answers.
 """
 
 import ctypes as c
+import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.machinery import PathFinder
 from os.path import isfile, join
@@ -29,7 +31,7 @@ class LiteRtInterpreter:
     """A compiled model with one managed buffer for each input and output of one signature."""
 
     def __init__(self, runtime: Runtime, model: "Contents", threads: int, wanted: Wanted = PLAIN) -> None:
-        self._runtime, self._owned = runtime, list[tuple[str, c.c_void_p]]()
+        self._runtime, self._owned, self._process = runtime, list[tuple[str, c.c_void_p]](), os.getpid()
         # The library reads the weights from here for as long as the model lives.
         self._contents = c.c_char_p(model) if isinstance(model, bytes) else _address(model)
         handle = self._own(
@@ -117,8 +119,9 @@ class LiteRtInterpreter:
             runtime.call("UnlockTensorBuffer", output)
         return results
 
-    def __del__(self) -> None:
-        for kind, handle in reversed(self._owned):
+    def __del__(self, process: Callable[[], int] = os.getpid) -> None:
+        # A fork has none of the threads that this would wait for.
+        for kind, handle in reversed(self._owned) if process() == self._process else ():
             self._runtime.destroy(kind, handle)
 
 

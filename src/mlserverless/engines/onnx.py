@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlserverless.engines import PLAIN, WIDTHS, Engine, EngineMissing, Tensor, Wanted, closed
+from mlserverless.engines.native import hold
 from mlserverless.errors import ModelUnavailable
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class OnnxInterpreter:
             self._session = onnxruntime.InferenceSession(
                 bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
+            hold(self, self._session)
             taken, given = self._session.get_inputs(), self._session.get_outputs()
         except self._errors as error:
             raise ModelUnavailable(f"ONNX Runtime cannot run this model: {_told(error)}.") from error

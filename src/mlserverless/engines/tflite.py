@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mlserverless.engines import PLAIN, Engine, EngineMissing, Tensor, Wanted, closed
+from mlserverless.engines.native import hold
 from mlserverless.engines.quiet import quiet
 from mlserverless.errors import ModelUnavailable
 
@@ -37,6 +38,7 @@ class PythonInterpreter:
         self, interpreter: Any, signature: "Signature | None" = None, runner: Any = None, wanted: Wanted = PLAIN
     ) -> None:
         self._interpreter, self._runner = interpreter, runner
+        hold(self, interpreter)
         if runner is None or signature is None:
             self._inputs = interpreter.get_input_details()
             self._outputs = interpreter.get_output_details()
