@@ -11,6 +11,7 @@ import pytest
 from mlserverless import overlap
 
 ROOT = Path(__file__).parents[1]
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that import it by themselves: no test asks the internet
 
 
 def need(reason: str | None) -> None:

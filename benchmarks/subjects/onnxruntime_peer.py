@@ -1,12 +1,15 @@
 """onnxruntime with urlopen, Pillow and numpy. Usage: MODEL.onnx URL [again]"""
 
+import os
 import sys
 from io import BytesIO
 from urllib import request
 
 import numpy as np
-import onnxruntime
 from PIL import Image
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is imported: nothing here asks the internet
+import onnxruntime
 
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 name = session.get_inputs()[0].name

@@ -4,6 +4,7 @@ Its ``InferenceSession`` takes and gives arrays; here bytes go in and out, as wi
 ``tensor(float)`` (NodeArg in its documentation).
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -87,7 +88,12 @@ class OnnxInterpreter:
 
 
 def engine() -> Engine:
-    """Return this engine; raise EngineMissing with what to install where it is not here."""
+    """Return this engine; raise EngineMissing with what to install where it is not here.
+
+    Its own telemetry, which its wheels for Linux send to Microsoft by default (their Privacy.md), is off, unless
+    the variable ``ORT_DISABLE_TELEMETRY`` says otherwise. It is read once, when the package is imported.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         onnxruntime = import_module("onnxruntime")
     except ImportError as error:

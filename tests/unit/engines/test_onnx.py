@@ -1,8 +1,10 @@
 """ONNX Runtime: the numbers that numpy has, shapes that are left open, and outputs that cannot be read."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from helpers import onnxmodel
+from helpers.child import run
 from helpers.pools import in_threads
 from mlserverless import engines
 from mlserverless.engines import Interpreter, Wanted, onnx, order, select
@@ -256,6 +259,32 @@ def test_corrupt_models_are_refused_quietly_and_do_not_kill_the_process() -> Non
     ends = json.loads(done.stdout)
     assert ends["refused"] > 100
     assert ends["loaded"] > 10
+
+
+TOLD = """
+import json, os
+from mlserverless import Predictor
+from PIL import Image
+Predictor(concurrency=1, threads=1).predict(Image.new("RGB", (8, 8)))
+print(json.dumps(os.environ["ORT_DISABLE_TELEMETRY"]))
+"""
+
+
+def test_it_tells_its_makers_nothing(tmp_path: Path) -> None:
+    """Its builds for Linux would keep an identifier of the machine and a database of what to send."""
+    model, home = tmp_path / "model", tmp_path / "home"
+    model.mkdir()
+    home.mkdir()
+    (model / "model.onnx").write_bytes(onnxmodel.classifier())
+    (model / "model.toml").write_text('file = "model.onnx"\n[input]\nrange = "raw"\n')
+    assert run(TOLD, tmp_path, HOME=str(home), MLSERVERLESS_MODEL=str(model)) == "1"
+    assert [*home.rglob("*")] == []
+
+
+def test_who_wants_its_telemetry_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    onnx.engine()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "0"
 
 
 def test_nothing_is_written_to_the_log() -> None:
