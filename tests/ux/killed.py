@@ -31,7 +31,7 @@ PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 ORIGIN = Path(__file__).with_name("killed_origin.py")
 MODEL, SIDE = "dogs-vs-cats", 240
 # Of the whole form and the short one, which is measured in seconds, beside whatever else the machine does.
-LEAST_RATE, MOST_GROWTH = (0.9, 0.7), (1.05, 1.15)
+LEAST_RATE, MOST_GROWTH = (0.9, 0.8), (1.05, 1.15)
 STEADY = 100  # photos that are sent before the last run's rate is taken
 MOST_OF_A_TURN = 400  # photos, in the short form: a fast machine has several turns too
 TICK = os.sysconf("SC_CLK_TCK")
@@ -218,9 +218,12 @@ class _Killed:
                     continue
                 begin = self._mark(process)
                 most = begin[1] + self._scale.of(self._total, MOST_OF_A_TURN)
-                while (left := begin[0] + seconds - time.monotonic()) > 0 and self._stats()["sent"] < most:
-                    if process.poll() is not None:
-                        break
+                until = begin[0] + seconds
+                while (
+                    (left := until - time.monotonic()) > 0
+                    and process.poll() is None
+                    and self._stats()["sent"] < most
+                ):
                     time.sleep(min(left, self._scale.of(10, 1) / 10))
                     if len(group := _group(process.pid)) > self._workers:
                         memory.append(sum(_resident(pid) for pid in group))
