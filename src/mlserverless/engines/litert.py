@@ -120,7 +120,7 @@ class LiteRtInterpreter:
         return results
 
     def __del__(self, process: Callable[[], int] = os.getpid) -> None:
-        # A fork has none of the threads that this would wait for.
+        # A fork has none of the threads that this would wait for. When Python ends, the module's names are gone.
         for kind, handle in reversed(self._owned) if process() == self._process else ():
             self._runtime.destroy(kind, handle)
 

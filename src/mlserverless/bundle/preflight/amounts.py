@@ -8,7 +8,7 @@ from mlserverless.bundle.limits import Limit
 from mlserverless.bundle.preflight import arm, gcloud
 from mlserverless.bundle.preflight.case import Asked, Case, Source, mapping, number
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
-from mlserverless.bundle.preflight.sam import functions
+from mlserverless.bundle.preflight.sam import every
 
 
 def timeout(case: Case) -> list[Finding]:
@@ -78,15 +78,13 @@ def _known(case: Case, check: str) -> list[Finding]:
 def front_door(case: Case) -> list[Finding]:
     """No function may run longer than what stands before it waits for its answer."""
     problems: list[Finding] = []
-    for source in case.sources if case.target.provider == "aws" else ():
-        for function in functions(source):
-            kinds = function.kinds
-            span = number(function.properties.get("Timeout", 3))
-            for kind, limit in (("Api", limits.REST_API_WAITS), ("HttpApi", limits.HTTP_API_WAITS)):
-                if kind in kinds and span is not None and span > limit.value:
-                    told = f"{function.where} may run {span:.0f} s, and API Gateway gives up after {limit}"
-                    mend = f"Set Timeout to at most {limit.value - 1}, or use a Function URL, which waits."
-                    problems.append(warn("front-door", told, mend, limit))
+    for function in every(case):
+        span = number(function.properties.get("Timeout", 3))
+        for kind, limit in (("Api", limits.REST_API_WAITS), ("HttpApi", limits.HTTP_API_WAITS)):
+            if kind in function.kinds and span is not None and span > limit.value:
+                told = f"{function.where} may run {span:.0f} s, and API Gateway gives up after {limit}"
+                mend = f"Set Timeout to at most {limit.value - 1}, or use a Function URL, which waits."
+                problems.append(warn("front-door", told, mend, limit))
     if case.target.provider == "azure":
         for asked in case.asked:
             span, limit = number(asked.variables.get("MLSERVERLESS_TIMEOUT")), limits.AZURE_HTTP_WAITS

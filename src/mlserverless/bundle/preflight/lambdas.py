@@ -7,22 +7,21 @@ from typing import Any
 from mlserverless.bundle import limits
 from mlserverless.bundle.preflight.case import Case, Source, mapping, number
 from mlserverless.bundle.preflight.finding import FAIL, Finding, fail, ok, warn
-from mlserverless.bundle.preflight.sam import functions
+from mlserverless.bundle.preflight.sam import every, functions
 
 
 def tmp(case: Case) -> list[Finding]:
     """Lambda's /tmp is within its sizes."""
     problems, seen = [], False
-    for source in case.sources if case.target.provider == "aws" else ():
-        for function in functions(source):
-            size = number(mapping(function.properties.get("EphemeralStorage")).get("Size"))
-            seen = seen or size is not None
-            if size is not None and not limits.TMP_LEAST.value <= size <= limits.TMP_MOST.value:
-                told = (
-                    f"{function.where} asks for {size:,.0f} MB of /tmp, and {limits.TMP_LEAST.value} "
-                    f"to {limits.TMP_MOST} are accepted"
-                )
-                problems.append(fail("tmp", told, "Set EphemeralStorage's Size between them.", limits.TMP_MOST))
+    for function in every(case):
+        size = number(mapping(function.properties.get("EphemeralStorage")).get("Size"))
+        seen = seen or size is not None
+        if size is not None and not limits.TMP_LEAST.value <= size <= limits.TMP_MOST.value:
+            told = (
+                f"{function.where} asks for {size:,.0f} MB of /tmp, and {limits.TMP_LEAST.value} "
+                f"to {limits.TMP_MOST} are accepted"
+            )
+            problems.append(fail("tmp", told, "Set EphemeralStorage's Size between them.", limits.TMP_MOST))
     return problems or ([ok("tmp", "within Lambda's sizes", limits.TMP_MOST)] if seen else [])
 
 
@@ -77,10 +76,9 @@ def _referred(value: Any) -> str:
 def snapstart(case: Case) -> list[Finding]:
     """SnapStart is asked for only where it works."""
     findings = []
-    for source in case.sources if case.target.provider == "aws" else ():
-        for function in functions(source):
-            if mapping(function.properties.get("SnapStart")).get("ApplyOn") == "PublishedVersions":
-                findings += list(_snapstart(case, function.where, function.properties, function.serverless))
+    for function in every(case):
+        if mapping(function.properties.get("SnapStart")).get("ApplyOn") == "PublishedVersions":
+            findings += list(_snapstart(case, function.where, function.properties, function.serverless))
     return findings
 
 

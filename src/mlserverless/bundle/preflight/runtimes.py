@@ -8,7 +8,7 @@ from mlserverless.bundle import limits
 from mlserverless.bundle.preflight import gcloud
 from mlserverless.bundle.preflight.case import Case
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
-from mlserverless.bundle.preflight.sam import functions
+from mlserverless.bundle.preflight.sam import every
 from mlserverless.bundle.stage import ENTRIES
 
 SOON = timedelta(days=183)  # half a year
@@ -76,8 +76,7 @@ def _entries(case: Case) -> list[tuple[str, str, str]]:
     """Return the file, the name in it, and who says so, of all that the platform calls."""
     default = ENTRIES[case.target.provider]
     if case.target.provider == "aws":
-        every = [function for source in case.sources for function in functions(source)]
-        said = [(function.properties.get("Handler"), function.where) for function in every]
+        said = [(function.properties.get("Handler"), function.where) for function in every(case)]
         return [
             (
                 handler.rpartition(".")[0].replace(".", "/") + ".py",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from mlserverless.bundle.preflight.case import Asked, Source, items, mapping, number
+from mlserverless.bundle.preflight.case import Asked, Case, Source, items, mapping, number
 
 FUNCTIONS = ("AWS::Serverless::Function", "AWS::Lambda::Function")
 HTTP_EVENTS = ("Api", "HttpApi")
@@ -159,6 +159,12 @@ def functions(source: Source) -> list[Function]:
             both["Environment"] = {"Variables": {**variables[0], **variables[1]}}
         found.append(Function(source, name, both, serverless))
     return found
+
+
+def every(case: Case) -> list[Function]:
+    """Return the functions of all templates, none where the target is another cloud."""
+    sources = case.sources if case.target.provider == "aws" else ()
+    return [function for source in sources for function in functions(source)]
 
 
 def asked(source: Source) -> list[Asked]:

@@ -3,7 +3,7 @@
 from mlserverless.bundle import resolve, telemetry
 from mlserverless.bundle.preflight.case import Case
 from mlserverless.bundle.preflight.finding import Finding, fail, ok, warn
-from mlserverless.bundle.preflight.sam import functions
+from mlserverless.bundle.preflight.sam import every
 from mlserverless.bundle.stage import SETTINGS
 
 
@@ -12,9 +12,10 @@ def packages(case: Case) -> list[Finding]:
 
     A function whose telemetry cannot be opened answers nothing but that. A layer of a template's may bring it.
     """
-    findings = []
-    held, say = _held(case), warn if _layers(case) else fail
-    for where, text in case.said("telemetry"):
+    findings, said = [], list(case.said("telemetry"))
+    held = _held(case, [text for where, text in said if where == SETTINGS])
+    say = warn if any(function.properties.get("Layers") for function in every(case)) else fail
+    for where, text in said:
         for name in (part.strip() for part in text.split(",")):
             if name not in telemetry.TAKEN:
                 continue
@@ -27,19 +28,17 @@ def packages(case: Case) -> list[Finding]:
     return findings
 
 
-def _held(case: Case) -> set[str]:
-    """Return the requirements of telemetry that are in the package; without one, those that a build packs."""
+def _held(case: Case, told: list[str]) -> set[str]:
+    """Return the requirements of telemetry that are in the package; without one, those that a build packs.
+
+    A build packs what the settings file has ``told``.
+    """
     if case.package is not None:
-        every = (pair for taken in telemetry.TAKEN.values() for pair in taken.items())
-        return {requirement for requirement, inside in every if (case.site / inside).is_dir()}
-    named = ",".join(text for where, text in case.said("telemetry") if where == SETTINGS).split(",")
+        pairs = (pair for taken in telemetry.TAKEN.values() for pair in taken.items())
+        return {requirement for requirement, inside in pairs if (case.site / inside).is_dir()}
+    named = ",".join(told).split(",")
     packed = {requirement for name in named for requirement in telemetry.TAKEN.get(name, ())}
     return packed.union(*(resolve.versions(lock) for lock in case.deploy.glob("requirements*.txt")))
-
-
-def _layers(case: Case) -> bool:
-    on_lambda = case.sources if case.target.provider == "aws" else ()
-    return any(function.properties.get("Layers") for source in on_lambda for function in functions(source))
 
 
 def _what(case: Case) -> str:

@@ -6,7 +6,7 @@ from mlserverless.bundle import archive, limits
 from mlserverless.bundle.limits import Limit
 from mlserverless.bundle.preflight.case import Case, items
 from mlserverless.bundle.preflight.finding import FAIL, OK, WARN, Finding, fail, ok, warn
-from mlserverless.bundle.preflight.sam import functions
+from mlserverless.bundle.preflight.sam import every
 
 SMALLER = "`mlserverless build` shows what is large: a smaller model, --no-stores and fewer --formats help"
 
@@ -55,12 +55,12 @@ def _gcp(case: Case, zipped: int, whole: int) -> list[Finding]:
 def _layers(case: Case, layer: Path | None) -> list[Finding]:
     if case.target.provider != "aws":
         return []
-    every = [function for source in case.sources for function in functions(source)]
-    for function in every:
+    found = every(case)
+    for function in found:
         if (count := len(items(function.properties.get("Layers")))) > limits.LAYERS.value:
             told = f"{function.where} has {count} layers, and {limits.LAYERS} are the most"
             return [fail("layers", told, "Put several into one.", limits.LAYERS)]
-    if layer is not None and layer.is_file() and not any(function.properties.get("Layers") for function in every):
+    if layer is not None and layer.is_file() and not any(function.properties.get("Layers") for function in found):
         told = f"the packages are in {layer.name}, which no template gives to its function"
         mend = (
             "Add an AWS::Serverless::LayerVersion with ContentUri: layer.zip and name it in the function's Layers."
